@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RSEQ_SECTION_H
+#define RSEQ_SECTION_H
+
+#include <rseq/self.h>
+
+/*
+ * An rseq critical section is the instruction range [start, commit) named by
+ * a 32-byte descriptor.  Publishing the descriptor in rseq_cs arms the range;
+ * if the thread is preempted, migrated or signalled inside it, the kernel
+ * resumes the thread at abort.  The last instruction before commit is the one
+ * store that takes effect.
+ *
+ * This file composes sections out of verbs that arch/ISA.h defines.  A verb
+ * works on one scratch register and on operands given by name:
+ *
+ *	RSEQ_CHECK(index, reg, label)	if (index != reg) goto label
+ *	RSEQ_INDEX(index, limit, stride, label)
+ *					if (index >= limit) goto label;
+ *					scratch = index * stride
+ *	RSEQ_LOAD(mem)			scratch = *mem
+ *	RSEQ_ADD(reg)			scratch += reg
+ *	RSEQ_SAVE(mem)			*mem = scratch
+ *	RSEQ_STORE(reg, mem)		*mem = reg
+ *	RSEQ_BNE(reg, label)		if (scratch != reg) goto label
+ *	RSEQ_AT_LOAD_ADD_SAVE(reg, base) *(base + scratch) += reg
+ *
+ * where index is a field of the area, such as cpu_id.  The frame around them:
+ * RSEQ_PUBLISH, RSEQ_ABORT, RSEQ_WORD64(), RSEQ_CLOBBERS, RSEQ_SIG, and the
+ * constraints of operands: RSEQ_MEM for *mem, RSEQ_VALUE for a reg that is
+ * stored, compared or added.
+ */
+
+#define RSEQ_STR_(x)	#x
+#define RSEQ_STR(x)	RSEQ_STR_(x)
+
+/* Tests define this to delay between any two verbs. */
+#ifndef RSEQ_INJECT
+#define RSEQ_INJECT
+#endif
+
+/*
+ * A section that the linker keeps or drops together with the function: "?"
+ * joins its COMDAT group and "o" links it to the section of .Lrseq_start.
+ */
+#define RSEQ_SECTION(name, flags)					\
+	".pushsection " #name ", \"" flags "o?\", %%progbits, "		\
+	".Lrseq_start%=\n\t"
+
+#define RSEQ_DESCRIPTOR							\
+	RSEQ_SECTION(__rseq_cs, "aw")					\
+	".balign 32\n"							\
+	".Lrseq_cs%=:\n\t"						\
+	".4byte 0, 0\n\t"						\
+	RSEQ_WORD64(".Lrseq_start%=")					\
+	RSEQ_WORD64(".Lrseq_commit%= - .Lrseq_start%=")			\
+	RSEQ_WORD64(".Lrseq_abort%=")					\
+	".popsection\n\t"						\
+	RSEQ_SECTION(__rseq_cs_ptr_array, "aw")				\
+	RSEQ_WORD64(".Lrseq_cs%=")					\
+	".popsection\n\t"
+
+/* Tell debuggers that the section can be left at label. */
+#define RSEQ_EXIT(label)						\
+	RSEQ_SECTION(__rseq_exit_point_array, "aw")			\
+	RSEQ_WORD64(".Lrseq_start%=")					\
+	RSEQ_WORD64("%l[" #label "]")					\
+	".popsection\n\t"
+
+/* Longer verbs, from the short ones; an ISA may define better. */
+#ifndef RSEQ_LOAD_BNE
+#define RSEQ_LOAD_BNE(mem, reg, label)					\
+	RSEQ_LOAD(mem) RSEQ_BNE(reg, label)
+#endif
+#ifndef RSEQ_LOAD_ADD_SAVE
+#define RSEQ_LOAD_ADD_SAVE(reg, mem)					\
+	RSEQ_LOAD(mem) RSEQ_ADD(reg) RSEQ_SAVE(mem)
+#endif
+
+/* The steps of a body. */
+#define RSEQ_IF_INDEX(index, reg, other)				\
+	RSEQ_INJECT RSEQ_EXIT(other) RSEQ_CHECK(index, reg, other)
+#define RSEQ_AT_INDEX(index, limit, stride, none)			\
+	RSEQ_INJECT RSEQ_EXIT(none) RSEQ_INDEX(index, limit, stride, none)
+#define RSEQ_IF_EQ(mem, reg, ne)					\
+	RSEQ_INJECT RSEQ_EXIT(ne) RSEQ_LOAD_BNE(mem, reg, ne)
+#define RSEQ_COMMIT(insns)						\
+	RSEQ_INJECT insns ".Lrseq_commit%=:\n\t" RSEQ_INJECT
+
+/*
+ * Run one critical section, then fall through; go to the label abort if the
+ * kernel restarted it.  The body's first step looks at index, the field of the
+ * area that says whose data this is.  Use it once in a static inline function:
+ * labels and operand names are the caller's.
+ */
+#define RSEQ_CRITICAL(index, body, operands, ... /* labels */)		\
+	__asm__ __volatile__ goto (					\
+		RSEQ_PUBLISH						\
+		".Lrseq_start%=:\n\t"					\
+		body							\
+		RSEQ_ABORT						\
+		RSEQ_DESCRIPTOR						\
+		: /* no outputs: clang < 17 drops them at labels */	\
+		: [rseq_cs] RSEQ_OPERAND(rseq_cs),			\
+		  [index] RSEQ_OPERAND(index), operands			\
+		: "memory", RSEQ_CLOBBERS				\
+		: __VA_ARGS__)
+
+#define RSEQ_WITH(...)	__VA_ARGS__
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RSEQ_SELF_H
+#define RSEQ_SELF_H
+
+#include <rseq/abi.h>
+#include <rseq/arch.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef RSEQ_LIBC_STOCK
+extern const ptrdiff_t __rseq_offset;
+#endif
+
+#ifndef RSEQ_LIBC_LINE
+/* What the line would hold: librseq's own, for a libc without it. */
+extern __thread uint32_t rseq_thread_event
+	__attribute__((__tls_model__("initial-exec")));
+#endif
+
+#if !defined(RSEQ_LIBC_LINE) && !defined(RSEQ_LIBC_STOCK)
+/* An area that nobody registers. */
+extern __thread struct tlabi rseq_thread_line
+	__attribute__((__tls_model__("initial-exec")));
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+/* An ISA whose thread pointer the compiler cannot tell defines its own. */
+#ifndef rseq_thread_pointer
+#define rseq_thread_pointer()	__builtin_thread_pointer()
+#endif
+
+/* Offset of the area from the thread pointer, in bytes: the one accessor. */
+static inline ptrdiff_t rseq_offset(void)
+{
+#if defined(RSEQ_LIBC_LINE)
+	return TLABI_OFFSET;
+#elif defined(RSEQ_LIBC_STOCK)
+	return __rseq_offset;
+#else
+	return (char *)&rseq_thread_line - (char *)rseq_thread_pointer();
+#endif
+}
+
+/* The area of the calling thread.  Bytes from 32 on exist in a line only. */
+static inline struct tlabi *rseq_self(void)
+{
+	return (struct tlabi *)((char *)rseq_thread_pointer() + rseq_offset());
+}
+
+/*
+ * How inline assembly names a field of the area: RSEQ_AREA(field) in the text
+ * and RSEQ_OPERAND(field) for the operand, whose name is the field's.
+ */
+#ifndef RSEQ_AREA
+#define RSEQ_AREA(field)	"%[" #field "]"
+#define RSEQ_OPERAND(field)	"m" (rseq_self()->field)
+#endif
+
+/* A 32-bit field of the area, read once, now. */
+#ifndef rseq_read
+#define rseq_read(field)						\
+	(*(const volatile uint32_t *)&rseq_self()->field)
+#endif
+
+/* Whether rseq_cs holds something else. */
+#ifndef rseq_cs_differs
+#define rseq_cs_differs(cs)						\
+	(*(const volatile uint64_t *)&rseq_self()->rseq_cs != (uintptr_t)(cs))
+#endif
+
+#endif
