@@ -6,6 +6,7 @@
 #include <rseq/event.h>
 #include <rseq/query.h>
 #include <rseq/ops.h>
+#include <rseq/index.h>
 #include <rseq/counter.h>
 
 #endif
