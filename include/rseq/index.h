@@ -10,7 +10,8 @@
  * cpu 0, the next one lies stride bytes on, and there are limit of them.
  */
 
-#define RSEQ_AT_ID(v)	[v] "r" (v), [stride] "r" (stride), [limit] "r" (limit)
+#define RSEQ_AT_ID(v)	[v] "r" (v), [stride] "r" (stride),		\
+			[limit] "r" (RSEQ_REG(32, limit))
 
 /* v[id] += count, in an array with an element each stride bytes */
 #define RSEQ_OP_INDEX_ADD(name, w, T, index, verb)			\

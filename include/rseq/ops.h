@@ -40,7 +40,7 @@ static inline int rseq_usable_mm_cid(int id)
 }
 
 /* Operands: the id that the index must equal, a word in memory, a value. */
-#define RSEQ_ID			[id] "r" (id)
+#define RSEQ_ID			[id] "r" (RSEQ_REG(32, id))
 #define RSEQ_PLACE(v)		[v] RSEQ_MEM (*v)
 #define RSEQ_IN(w, x)		[x] RSEQ_VALUE (RSEQ_REG(w, x))
 
