@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # How musl is configured and installed.
 
-objects=2740
+objects=1361
 
 prepare_source() { :; }
 

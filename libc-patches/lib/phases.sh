@@ -7,7 +7,7 @@ is_done() { [ "$(cat "$work/$1.done" 2> /dev/null)" = "$2" ]; }
 
 # Whole or not at all: a stamp is written beside its place.
 mark_done() {
-	printf '%s\n' "$2" > "$work/$1.tmp" && sync -d "$work/$1.tmp" &&
+	printf '%s\n' "$2" > "$work/$1.tmp" &&
 		mv "$work/$1.tmp" "$work/$1.done"
 }
 
@@ -29,7 +29,8 @@ keys() {
 		"$($cc --version 2> /dev/null | head -n 1)" | digest)
 	sysroot_key=$({
 		echo "$build_key"
-		cat "$here/lib/sysroot.sh" "$here"/lib/wrappers/*
+		cat "$here/lib/sysroot.sh" "$here"/lib/wrappers/* \
+			"$here/lib/dl_find_object.c"
 	} | digest)
 }
 
@@ -202,7 +203,6 @@ phase_install() {
 	install_libc "$stage" || return
 	progress install
 	finish_sysroot "$tree" >> "$log" 2>&1 || return
-	sync -f "$tree" || return
 	if [ -e "$prefix" ]; then
 		mv "$prefix" "$stage.old" || return
 	fi

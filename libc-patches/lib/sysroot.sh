@@ -91,8 +91,17 @@ finish_musl() {
 	# The installed link is an absolute one; it must survive being moved.
 	ln -sf libc.so "$tree/lib/$linker" &&
 	echo "$prefix/lib" > "$tree/etc/${linker%.so.1}.path" &&
+	unwind_helper &&
 	template musl.specs "$tree/lib/tlabi-gcc.specs" 644 &&
 	template gcc-musl "$tree/bin/tlabi-gcc"
+}
+
+unwind_helper() {
+	local object=$tree/lib/dl_find_object.o
+	$cc -O2 -fPIC -nostdinc -isystem "$tree/include" \
+		-c "$here/lib/dl_find_object.c" -o "$object" &&
+	rm -f "$tree/lib/libtlabi_eh.a" &&
+	ar rc "$tree/lib/libtlabi_eh.a" "$object" && rm "$object"
 }
 
 # The compiler's run-time libraries are the system's own: newer glibcs run
