@@ -69,7 +69,8 @@ TEST_P(Loaded, LibrariesSeeTheLineAndTheirThreadLocals)
 {
 	strings command = {build("dlopen", {"-ldl"})};
 
-	for (const char *align : {"16", "64", "4096", "16384"})
+	/* Not above a page: musl does not place libraries by more. */
+	for (const char *align : {"16", "64", "1024", "4096"})
 		command.push_back(probe_library(
 			libc(), "tlslib", std::string("tls") + align + ".so",
 			{std::string("-DTLS_ALIGN=") + align}));
