@@ -17,6 +17,7 @@ prepare_source() {
 
 # The system's time zones, not a copy; no daemon, no locales but C and C.UTF-8.
 configure_libc() {
+	kernel_headers "$work/headers" &&
 	echo 'zonedir = /usr/share/zoneinfo' > "$work/obj/configparms" &&
 	run configure -d "$work/obj" env CC="$cc" CFLAGS='-O2 -g' \
 		../src/configure --prefix="$prefix" --libdir="$prefix/lib" \

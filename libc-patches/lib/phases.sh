@@ -127,7 +127,7 @@ apply_patches() {
 				continue
 			fi ;;
 		esac
-		run patch -d "$work/src.tmp" patch -p1 -N -F0 \
+		run patch -d "$work/src.tmp" patch -p1 -f -N -F0 \
 			--no-backup-if-mismatch -i "$patch" && continue
 		! disk_full || return 1
 		die 4 "$base does not apply to ${tarball##*/}:" \
@@ -155,10 +155,8 @@ failed_hunks() {
 
 phase_configure() {
 	! is_done configure "$build_key" || return 0
-	rm -rf "$work/configure.done" "$work/build.done" "$work/obj" \
-		"$work/headers" || return
+	rm -rf "$work/configure.done" "$work/build.done" "$work/obj" || return
 	mkdir "$work/obj" || return
-	kernel_headers "$work/headers" || return
 	configure_libc || return
 	mark_done configure "$build_key"
 }
@@ -199,7 +197,7 @@ phase_install() {
 	stage=$(dirname "$prefix")/.${prefix##*/}.stage
 	tree=$stage$prefix
 	rm -rf "$stage" "$stage.old" && mkdir -p "$tree" || return
-	cp -R "$work/headers" "$tree/include" || return
+	kernel_headers "$tree/include" || return
 	install_libc "$stage" || return
 	progress install
 	finish_sysroot "$tree" >> "$log" 2>&1 || return
