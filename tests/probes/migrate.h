@@ -41,7 +41,7 @@ static inline void pin(int tid, const cpu_set_t *all, unsigned int nth)
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	if (sched_setaffinity(tid, sizeof one, &one) == 0)
-		++migrations;
+		__atomic_add_fetch(&migrations, 1, __ATOMIC_RELAXED);
 }
 
 /* Without a rest if it is given no time to rest between rounds. */
