@@ -7,6 +7,7 @@
 #include <rseq/query.h>
 #include <rseq/ops.h>
 #include <rseq/index.h>
+#include <rseq/array.h>
 #include <rseq/counter.h>
 
 #endif
