@@ -218,13 +218,12 @@ TEST_P(Man, EveryReferenceToOurPagesExists)
 {
 	static const std::regex reference(
 		"\\b((?:lib)?rseq[\\w+-]*|tlabi[\\w+-]*) ?\\((\\d)\\)");
-	const string text = p.rendered(400);
-
-	for (std::sregex_iterator i(text.begin(), text.end(), reference), end;
-	     i != end; ++i)
-		EXPECT_TRUE(fs::exists(top / "man" /
-				       ((*i)[1].str() + "." + (*i)[2].str())))
-			<< i->str();
+	for (const string &text : { p.rendered(400), slurp(top / "README.md") })
+		for (std::sregex_iterator i(text.begin(), text.end(),
+					    reference), end; i != end; ++i)
+			EXPECT_TRUE(fs::exists(top / "man" /
+				((*i)[1].str() + "." + (*i)[2].str())))
+				<< i->str();
 }
 
 TEST_P(Man, SeeAlsoIsInOrder)
@@ -318,6 +317,37 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 	}
 }
 
+/* Rows "4 uint32_t cpu_id" of a table, constants as "RSEQ_DIFFERENT (1)". */
+TEST_P(Man, NumbersAreThoseOfTheHeaders)
+{
+	static const std::regex row(
+		"^ +(\\d+) +(?:u|uint)(32|64)(?:_t)? (\\w+)(?:\\[(\\d)\\])?");
+	static const std::regex constant("\\b(RSEQ_\\w+) \\((-?\\d+)\\)");
+	string program = "#include <rseq/rseq.h>\n";
+	std::smatch m;
+
+	for (const string &line : lines(p.rendered())) {
+		if (std::regex_search(line, m, row)) {
+			const string field = m[3], bits = m[2], many = m[4];
+			program += "_Static_assert(offsetof(struct tlabi, " +
+				field + ") == " + m[1].str() +
+				" && sizeof ((struct tlabi *)0)->" + field +
+				" == " + bits + " / 8 * " +
+				(many.empty() ? "1" : many) +
+				", \"" + field + "\");\n";
+		} else if (std::regex_search(line, m, constant) &&
+			   headers().enumerator.contains(m[1])) {
+			program += "_Static_assert(" + m[1].str() + " == " +
+				m[2].str() + ", \"" + m[1].str() + "\");\n";
+		}
+	}
+	EXPECT_TRUE(p.name() != "tlabi" ||
+		    program.find("offsetof") != string::npos);
+	scratch s;
+	result r = run(cc + " -fsyntax-only " + s.write("numbers.c", program));
+	EXPECT_EQ(r.status, 0) << r.output;
+}
+
 TEST_P(ManAlias, LeadsToAPageThatNamesIt)
 {
 	std::smatch m;
@@ -363,6 +393,24 @@ TEST(ManPages, NoneIsAboutSomethingElse)
 	for (const string &name : internal)
 		EXPECT_TRUE(headers().declaration.contains(name) ||
 			    name.starts_with("rseq_thread")) << name;
+}
+
+TEST(ManPages, RseqInfoPrintsWhatItsPageLists)
+{
+	const fs::path info = fs::path(env("TOP_BUILDDIR", ".")) / "rseq-info";
+	static const std::regex key("\"(\\w+)\":");
+
+	if (!have("mandoc") || !fs::exists(info))
+		GTEST_SKIP() << "mandoc is not installed, or no " << info;
+	const string page_text = page { top / "man/rseq-info.1" }.part("OUTPUT");
+	const string json = run("'" + info.string() + "' --json").output;
+	int keys = 0;
+
+	for (std::sregex_iterator i(json.begin(), json.end(), key), end;
+	     i != end; ++i, ++keys)
+		EXPECT_TRUE(std::regex_search(page_text,
+			std::regex(" " + (*i)[1].str() + "  "))) << i->str();
+	EXPECT_GT(keys, 0) << json;
 }
 
 TEST(ManPages, EveryConstantIsExplained)
