@@ -46,10 +46,14 @@ static inline ptrdiff_t rseq_offset(void)
 #endif
 }
 
-/* The area of the calling thread.  Bytes from 32 on exist in a line only. */
-static inline struct tlabi *rseq_self(void)
+/*
+ * The area of the calling thread, to look at: it changes under one's eyes, and
+ * the kernel may kill who writes.  Bytes from 32 on exist in a line only.
+ */
+static inline const volatile struct tlabi *rseq_self(void)
 {
-	return (struct tlabi *)((char *)rseq_thread_pointer() + rseq_offset());
+	return (const volatile struct tlabi *)
+		((char *)rseq_thread_pointer() + rseq_offset());
 }
 
 /*
@@ -64,13 +68,13 @@ static inline struct tlabi *rseq_self(void)
 /* A 32-bit field of the area, read once, now. */
 #ifndef rseq_read
 #define rseq_read(field)						\
-	(*(const volatile uint32_t *)&rseq_self()->field)
+	(rseq_self()->field)
 #endif
 
 /* Whether rseq_cs holds something else. */
 #ifndef rseq_cs_differs
 #define rseq_cs_differs(cs)						\
-	(*(const volatile uint64_t *)&rseq_self()->rseq_cs != (uintptr_t)(cs))
+	(rseq_self()->rseq_cs != (uintptr_t)(cs))
 #endif
 
 #endif
