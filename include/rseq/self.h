@@ -57,12 +57,20 @@ static inline const volatile struct tlabi *rseq_self(void)
 }
 
 /*
- * How inline assembly names a field of the area: RSEQ_AREA(field) in the text
- * and RSEQ_OPERAND(field) for the operand, whose name is the field's.
+ * How inline assembly addresses a field of the area: RSEQ_AREA(field) in the
+ * text, which an ISA defines from two operands, [field] an offset and [area]
+ * the register that it is added to.
  */
-#ifndef RSEQ_AREA
-#define RSEQ_AREA(field)	"%[" #field "]"
-#define RSEQ_OPERAND(field)	"m" (rseq_self()->field)
+#ifdef RSEQ_LIBC_LINE
+#define RSEQ_FIELD(field)	"i" (TLABI_OFFSET + offsetof(struct tlabi, field))
+#ifndef RSEQ_BASE
+#define RSEQ_BASE		"r" (rseq_thread_pointer())
+#endif
+#else
+#define RSEQ_FIELD(field)	"i" (offsetof(struct tlabi, field))
+#ifndef RSEQ_BASE
+#define RSEQ_BASE		"r" (rseq_self())
+#endif
 #endif
 
 /* A 32-bit field of the area, read once, now. */
