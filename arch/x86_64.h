@@ -8,41 +8,34 @@
 /* ud1 %edi, 0x53053053(%rip): traps if it is ever executed. */
 #define RSEQ_SIG	0x53053053
 
-/*
- * %fs adds the thread pointer by itself, so the address of a field is an
- * offset: a constant one is not written as "m", for gcc 12 warns of those.
- */
+/* %fs adds the thread pointer by itself: a line needs no base register. */
 #ifdef RSEQ_LIBC_LINE
 #define RSEQ_AREA(field)	"%%fs:%c[" #field "]"
-#define RSEQ_OPERAND(field)						\
-	"i" (TLABI_OFFSET + offsetof(struct tlabi, field))
+#define RSEQ_BASE		"i" (0)
 #else
-#define RSEQ_AREA(field)	"%%fs:%[" #field "]"
-#define RSEQ_OPERAND(field)						\
-	"m" (((struct tlabi *)rseq_offset())->field)
+#define RSEQ_AREA(field)	"%%fs:%c[" #field "](%[area])"
+#define RSEQ_BASE		"r" (rseq_offset())
 #endif
 
-#define rseq_read(field)						\
-	__extension__ ({						\
-		uint32_t v_;						\
-		__asm__ __volatile__("movl " RSEQ_AREA(field) ", %[v_]"	\
-			: [v_] "=r" (v_) : [field] RSEQ_OPERAND(field));	\
-		v_;							\
-	})
+#define rseq_read(field) __extension__ ({				\
+	uint32_t v_;							\
+	__asm__ __volatile__("movl " RSEQ_AREA(field) ", %[v_]"		\
+		: [v_] "=r" (v_)					\
+		: [area] RSEQ_BASE, [field] RSEQ_FIELD(field));		\
+	v_; })
 
-#define rseq_cs_differs(cs)						\
-	__extension__ ({						\
-		int ne_;						\
-		__asm__ __volatile__("cmpq %[v_], " RSEQ_AREA(rseq_cs)	\
-			: "=@ccne" (ne_)				\
-			: [v_] "r" (cs), [rseq_cs] RSEQ_OPERAND(rseq_cs));	\
-		ne_;							\
-	})
+#define rseq_cs_differs(cs) __extension__ ({				\
+	int ne_;							\
+	__asm__ __volatile__("cmpq %[v_], " RSEQ_AREA(rseq_cs)		\
+		: "=@ccne" (ne_)					\
+		: [v_] "r" (cs), [area] RSEQ_BASE,			\
+		  [rseq_cs] RSEQ_FIELD(rseq_cs));			\
+	ne_; })
 
-#define RSEQ_CLOBBERS	"cc", "rax"
-#define RSEQ_MEM	"m"
+#define RSEQ_CLOBBERS	"cc", "rax", "r10"
 #define RSEQ_VALUE	"er"	/* a register, or 32 bits that extend to 64 */
 #define RSEQ_WORD64(x)	".8byte " x "\n\t"
+#define RSEQ_RELEASE	""	/* TSO: a store has release semantics already */
 
 #define RSEQ_PUBLISH							\
 	"leaq .Lrseq_cs%=(%%rip), %%rax\n\t"				\
@@ -52,12 +45,14 @@
 	"cmpl %[" #reg "], " RSEQ_AREA(index) "\n\t"			\
 	"jne %l[" #label "]\n\t"
 
-/* One unsigned test for -1, -2 and the limit. */
-#define RSEQ_INDEX(index, limit, stride, label)				\
-	"movl " RSEQ_AREA(index) ", %%eax\n\t"				\
-	"cmpl %[" #limit "], %%eax\n\t"					\
+/* The element's offset in r10; one unsigned test for -1, -2 and the limit. */
+#define RSEQ_INDEX(index, limit, stride, base, label)			\
+	"movl " RSEQ_AREA(index) ", %%r10d\n\t"				\
+	"cmpl %[" #limit "], %%r10d\n\t"				\
 	"jae %l[" #label "]\n\t"					\
-	"imulq %[" #stride "], %%rax\n\t"
+	"imulq %[" #stride "], %%r10\n\t"
+#define RSEQ_AT(base)	"(%[" #base "],%%r10)"
+#define RSEQ_V(v)	"(%[" #v "])"
 
 #define RSEQ_ABORT							\
 	RSEQ_SECTION(__rseq_failure, "ax")				\
@@ -67,16 +62,34 @@
 	"jmp %l[abort]\n\t"						\
 	".popsection\n\t"
 
-#define RSEQ_LOAD(mem)		"movq %[" #mem "], %%rax\n\t"
-#define RSEQ_ADD(reg)		"addq %[" #reg "], %%rax\n\t"
-#define RSEQ_SAVE(mem)		"movq %%rax, %[" #mem "]\n\t"
-#define RSEQ_STORE(reg, mem)	"movq %[" #reg "], %[" #mem "]\n\t"
+#define RSEQ_S32	"l "
+#define RSEQ_S64	"q "
+#define RSEQ_R32	"%%eax"
+#define RSEQ_R64	"%%rax"
 
-/* Memory operands make these one instruction shorter than the default. */
-#define RSEQ_LOAD_BNE(mem, reg, label)					\
-	"cmpq %[" #reg "], %[" #mem "]\n\t"				\
-	"jne %l[" #label "]\n\t"
-#define RSEQ_LOAD_ADD_SAVE(reg, mem)					\
-	"addq %[" #reg "], %[" #mem "]\n\t"
-#define RSEQ_AT_LOAD_ADD_SAVE(reg, base)	/* base[scratch] += reg */ \
-	"addq %[" #reg "], (%[" #base "],%%rax)\n\t"
+#define RSEQ_LOAD(w, at)	"mov" RSEQ_S##w at ", " RSEQ_R##w "\n\t"
+#define RSEQ_DEREF		"movq (%%rax), %%rax\n\t"
+#define RSEQ_ADD(w, reg)	"add" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
+#define RSEQ_SAVE(w, at)	"mov" RSEQ_S##w RSEQ_R##w ", " at "\n\t"
+#define RSEQ_STORE(w, reg, at)	"mov" RSEQ_S##w "%[" #reg "], " at "\n\t"
+#define RSEQ_BEQ(w, reg, label)						\
+	"cmp" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\tje %l[" #label "]\n\t"
+
+/* With memory operands these are one instruction shorter than the default. */
+#define RSEQ_LOAD_BNE(w, at, reg, label)				\
+	"cmp" RSEQ_S##w "%[" #reg "], " at "\n\tjne %l[" #label "]\n\t"
+#define RSEQ_LOAD_ADD_SAVE(w, reg, at)	"add" RSEQ_S##w "%[" #reg "], " at "\n\t"
+#define RSEQ_LOAD_AND_SAVE(w, reg, at)	"and" RSEQ_S##w "%[" #reg "], " at "\n\t"
+#define RSEQ_LOAD_OR_SAVE(w, reg, at)	"or" RSEQ_S##w "%[" #reg "], " at "\n\t"
+
+#define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \
+	"movq %[" #len "], %%rax\n"					\
+	".Lrseq_copy8%=:\n\tsubq $8, %%rax\n\tjb .Lrseq_copied8%=\n\t"	\
+	"movq (%[" #src "],%%rax), %%r10\n\t"				\
+	"movq %%r10, (%[" #dst "],%%rax)\n\tjmp .Lrseq_copy8%=\n"	\
+	".Lrseq_copied8%=:\n\taddq $8, %%rax\n"				\
+	".Lrseq_copy1%=:\n\tsubq $1, %%rax\n\tjb .Lrseq_copied1%=\n\t"	\
+	"movb (%[" #src "],%%rax), %%r10b\n\t"				\
+	"movb %%r10b, (%[" #dst "],%%rax)\n\tjmp .Lrseq_copy1%=\n"	\
+	".Lrseq_copied1%=:\n\t"
+#define RSEQ_DEREF_ADD_SAVE(w, reg)	"add" RSEQ_S##w "%[" #reg "], (%%rax)\n\t"

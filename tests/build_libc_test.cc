@@ -367,7 +367,7 @@ TEST_F(BuildLibc, NoNetworkIsSaidSo)
 	EXPECT_TRUE(has(r.out, "http://127.0.0.1:9/ cannot be reached"))
 		<< r.out;
 	EXPECT_TRUE(has(r.out, "give it by --source-dir")) << r.out;
-	EXPECT_TRUE(has(r.out, "at hand: nothing")) << r.out;
+	EXPECT_TRUE(has(r.out, "to be had: none")) << r.out;
 	EXPECT_TRUE(has(r.out, "archive cannot be reached") ||
 		    has(r.out, "this machine has no apt"))
 		<< r.out;

@@ -2,7 +2,7 @@
 #ifndef RSEQ_COUNTER_H
 #define RSEQ_COUNTER_H
 
-#include <rseq/ops.h>
+#include <rseq/index.h>
 
 #ifdef __cplusplus
 extern "C" {

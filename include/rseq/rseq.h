@@ -6,6 +6,8 @@
 #include <rseq/event.h>
 #include <rseq/query.h>
 #include <rseq/ops.h>
+#include <rseq/index.h>
+#include <rseq/array.h>
 #include <rseq/counter.h>
 
 #endif

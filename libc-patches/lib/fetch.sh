@@ -87,10 +87,7 @@ from_archive() {
 	fi
 	archive_index "$suites" || return
 	package=${file%%_*}
-	version=$(private_apt apt-cache showsrc "$package" 2>> "$log" |
-		awk -v file="$file" '
-			$1 == "Version:" { version = $2 }
-			$3 == file { print version; exit }')
+	version=$(archive_version "$file")
 	if [ -z "$version" ]; then
 		why+=", not in the distribution's archive ($suites)"
 		return 1
@@ -107,11 +104,36 @@ from_archive() {
 	return 1
 }
 
+# The version of the source package that the file belongs to.
+archive_version() {
+	private_apt apt-cache showsrc "${1%%_*}" 2>> "$log" |
+		awk -v file="$1" '
+			$1 == "Version:" { version = $2 }
+			$3 == file { print version; exit }'
+}
+
+# Does the archive hold a source of that version?
+in_archive() {
+	local file where
+	[ -z "$TLABI_OFFLINE" ] && command -v apt-get > /dev/null || return
+	while read -r file _ where; do
+		case $where in
+		archive:*)
+			archive_index "${where#archive:}" &&
+			[ -n "$(archive_version "$file")" ] && return ;;
+		esac
+	done < <(rows "$1")
+	return 1
+}
+
 # archive_index SUITES: fetches the indexes of those suites, once each.
 archive_index() {
 	local conf=$scratch/apt suite
 	mkdir -p "$conf/lists/partial" "$conf/cache/archives/partial"
-	case $indexed in *" $1 "*) return ;; esac
+	case $indexed in
+	*unreachable*) return 1 ;;
+	*" $1 "*) return ;;
+	esac
 	indexed+=" $1 "
 	: > "$conf/status"
 	cat > "$conf/conf" <<-END
@@ -141,6 +163,7 @@ archive_index() {
 		apt-get -c "$conf/conf" -q update || true
 	if ! ls "$conf/lists"/*_Sources* > /dev/null 2>&1; then
 		why+=", the distribution's archive cannot be reached"
+		indexed+=unreachable
 		return 1
 	fi
 }

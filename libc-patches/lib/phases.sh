@@ -3,7 +3,10 @@
 
 digest() { sha256sum | cut -d ' ' -f 1; }
 
-is_done() { [ "$(cat "$work/$1.done" 2> /dev/null)" = "$2" ]; }
+# is_done PHASE KEY RESULT: is the stamp there and what it stands for, too?
+is_done() {
+	[ -e "$work/$3" ] && [ "$(cat "$work/$1.done" 2> /dev/null)" = "$2" ]
+}
 
 # Whole or not at all: a stamp is written beside its place.
 mark_done() {
@@ -67,17 +70,17 @@ settle_prefix() {
 build_sysroot() {
 	. "$here/lib/$libc.sh"
 	settle_prefix
+	if built; then
+		note "up to date: $prefix"
+		return
+	fi
 	need_tools
 	[ -n "$stock" ] || [ -n "$(patches)" ] ||
 		die 3 "there are no patches for $libc-$version in $here;" \
 			"use --stock to build it without"
 	mkdir -p "$work" "$(dirname "$prefix")" ||
 		die 4 "cannot write to $work and $(dirname "$prefix")"
-	take_lock
-	if built; then
-		note "up to date: $prefix"
-		return
-	fi
+	take_lock && built && return
 	need_source
 	sha=$(checksum "$tarball")
 	keys "$sha"
@@ -91,17 +94,17 @@ build_sysroot() {
 }
 
 # One run at a time for one tree. What a killed run may have left behind
-# holds the lock too, until it is gone.
+# holds the lock too, until it is gone. Succeeds if it had to wait.
 take_lock() {
 	exec 9> "$work/lock" || die 4 "cannot write to $work"
-	flock -n 9 && return
+	flock -n 9 && return 1
 	note "waiting for another build-libc that is building it"
 	flock 9
 }
 
 phase_source() {
 	phase=unpack
-	! is_done source "$source_key" || return 0
+	! is_done source "$source_key" src || return 0
 	rm -rf "$work"/*.done "$work/src" "$work/src.tmp" "$work/obj" || return
 	mkdir "$work/src.tmp" || return
 	run unpack tar -x -f "$tarball" -C "$work/src.tmp" \
@@ -154,7 +157,7 @@ failed_hunks() {
 }
 
 phase_configure() {
-	! is_done configure "$build_key" || return 0
+	! is_done configure "$build_key" obj || return 0
 	rm -rf "$work/configure.done" "$work/build.done" "$work/obj" || return
 	mkdir "$work/obj" || return
 	configure_libc || return
@@ -162,7 +165,7 @@ phase_configure() {
 }
 
 phase_build() {
-	! is_done build "$build_key" || return 0
+	! is_done build "$build_key" obj || return 0
 	drop_unfinished || return
 	: > "$work/building" || return
 	run build make -C "$work/obj" -j "$jobs" || return

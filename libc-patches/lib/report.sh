@@ -34,11 +34,18 @@ progress() {
 }
 last_phase='' last_line=0
 
+start_log() {
+	: > "$log" || die 4 "cannot write $log"
+	[ -n "$watched" ] || start_watchdog
+}
+watched=''
+
 # The phase's commands run in a process group of their own, and the watchdog
 # kills that group when this script goes away, however it goes away: nothing
 # goes on writing into a tree that the next run takes over. It learns the
 # group through a pipe whose other end only this script holds.
 start_watchdog() {
+	watched=yes
 	exec 8> >(exec setsid bash -c '
 		trap "" INT TERM HUP
 		while read -r line; do group=$line; done
