@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RSEQ_OPS_H
+#define RSEQ_OPS_H
+
+#include <rseq/cpu.h>
+#include <rseq/section.h>
+
+/*
+ * Per-cpu updates that commit with one store.  Only a negative result means
+ * "try again": a loop on it ends where rseq cannot be used at all.
+ */
+enum rseq_result {
+	RSEQ_COMMITTED = 0,	/* done */
+	RSEQ_DIFFERENT = 1,	/* a comparison went the other way */
+	RSEQ_UNAVAILABLE = 2,	/* this thread cannot run sections */
+	RSEQ_RESTARTED = -1	/* disturbed, or on another cpu; nothing done */
+};
+
+#define RSEQ_OP		static inline __attribute__((__always_inline__)) \
+			enum rseq_result
+
+/* Why a section that names a cpu was left: a registered thread may retry. */
+static inline enum rseq_result rseq_why_not(void)
+{
+	return rseq_current_cpu() < 0 ? RSEQ_UNAVAILABLE : RSEQ_RESTARTED;
+}
+
+/*
+ * What must hold before a section looks at its index.  An unregistered thread
+ * has a negative cpu_id, equal to no cpu; its mm_cid reads 0 like another's.
+ */
+static inline int rseq_usable_cpu_id(int id)
+{
+	return id >= 0;
+}
+
+static inline int rseq_usable_mm_cid(int id)
+{
+	return id >= 0 && rseq_mm_cid() >= 0;
+}
+
+/* Operands: the id that the index must equal, a place in memory, a value. */
+#define RSEQ_ID			[id] "r" (RSEQ_REG(32, id))
+#define RSEQ_PLACE(v)		[v] "r" (v)
+#define RSEQ_IN(w, x)		[x] RSEQ_VALUE (RSEQ_REG(w, x))
+
+#define RSEQ_STORE_PLAIN(w, reg, place)		RSEQ_STORE(w, reg, place)
+#ifndef RSEQ_STORE_RELEASE
+#define RSEQ_STORE_RELEASE(w, reg, place)				\
+	RSEQ_RELEASE RSEQ_STORE(w, reg, place)
+#endif
+
+/*
+ * Each operation below is written once, and made for words of a pointer's
+ * size, of 32 and of 64 bits, on the cpu and on the mm_cid; one that stores a
+ * value of the caller's is also made with a release store.
+ */
+#if __SIZEOF_POINTER__ == 8
+#define RSEQ_PER_POINTER(OP, name, index, verb)				\
+	OP(name, 64, intptr_t, index, verb)
+#define RSEQ_PER_WORD(OP, name, index, verb)				\
+	OP(name, 64, intptr_t, index, verb)				\
+	OP(name##_u32, 32, uint32_t, index, verb)			\
+	OP(name##_u64, 64, uint64_t, index, verb)
+#else
+#define RSEQ_PER_POINTER(OP, name, index, verb)				\
+	OP(name, 32, intptr_t, index, verb)
+#define RSEQ_PER_WORD(OP, name, index, verb)				\
+	OP(name, 32, intptr_t, index, verb)				\
+	OP(name##_u32, 32, uint32_t, index, verb)
+#endif
+#define RSEQ_MAKE(EACH, OP, name, verb)					\
+	EACH(OP, name, cpu_id, verb)					\
+	EACH(OP, name##_mm_cid, mm_cid, verb)
+
+/* if (*v == expect) *v = newv; */
+#define RSEQ_OP_CBNE_STORE(name, w, T, index, verb)			\
+RSEQ_OP name(T *v, T expect, T newv, int id)				\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
+		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expect),	\
+			  RSEQ_IN(w, newv)),				\
+		abort, ne);						\
+	return RSEQ_COMMITTED;						\
+ne:	return RSEQ_DIFFERENT;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_CBNE_STORE, rseq_load_cbne_store, RSEQ_STORE)
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_CBNE_STORE, rseq_load_cbne_store_release,
+	  RSEQ_STORE_RELEASE)
+
+/* if (*v == expect && *v2 == expect2) *v = newv; */
+#define RSEQ_OP_CBNE_CBNE_STORE(name, w, T, index, verb)		\
+RSEQ_OP name(T *v, T expect, T *v2, T expect2,				\
+	     T newv, int id)						\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
+		RSEQ_IF_EQ(w, RSEQ_V(v2), expect2, ne)			\
+		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expect),	\
+			  RSEQ_PLACE(v2), RSEQ_IN(w, expect2),	\
+			  RSEQ_IN(w, newv)),				\
+		abort, ne);						\
+	return RSEQ_COMMITTED;						\
+ne:	return RSEQ_DIFFERENT;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_CBNE_CBNE_STORE,
+	  rseq_load_cbne_load_cbne_store, RSEQ_STORE)
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_CBNE_CBNE_STORE,
+	  rseq_load_cbne_load_cbne_store_release, RSEQ_STORE_RELEASE)
+
+/* if (*v == expect) { *v2 = newv2; *v = newv; } */
+#define RSEQ_OP_CBNE_STORE_STORE(name, w, T, index, verb)		\
+RSEQ_OP name(T *v, T expect, T *v2, T newv2,				\
+	     T newv, int id)						\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
+		RSEQ_THEN(RSEQ_STORE(w, newv2, RSEQ_V(v2)))		\
+		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expect),	\
+			  RSEQ_PLACE(v2), RSEQ_IN(w, newv2),		\
+			  RSEQ_IN(w, newv)),				\
+		abort, ne);						\
+	return RSEQ_COMMITTED;						\
+ne:	return RSEQ_DIFFERENT;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_CBNE_STORE_STORE, rseq_load_cbne_store_store,
+	  RSEQ_STORE)
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_CBNE_STORE_STORE,
+	  rseq_load_cbne_store_store_release, RSEQ_STORE_RELEASE)
+
+/* if (*v == expect) { memcpy(dst, src, len); *v = newv; } */
+#define RSEQ_OP_CBNE_MEMCPY_STORE(name, w, T, index, verb)		\
+RSEQ_OP name(T *v, T expect, void *dst,					\
+	     const void *src, size_t len,				\
+	     T newv, int id)						\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
+		RSEQ_THEN(RSEQ_COPY(dst, src, len))			\
+		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expect),	\
+			  RSEQ_IN(w, newv), [dst] "r" (dst),		\
+			  [src] "r" (src), [len] "r" (len)),		\
+		abort, ne);						\
+	return RSEQ_COMMITTED;						\
+ne:	return RSEQ_DIFFERENT;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_POINTER, RSEQ_OP_CBNE_MEMCPY_STORE,
+	  rseq_load_cbne_memcpy_store, RSEQ_STORE)
+RSEQ_MAKE(RSEQ_PER_POINTER, RSEQ_OP_CBNE_MEMCPY_STORE,
+	  rseq_load_cbne_memcpy_store_release, RSEQ_STORE_RELEASE)
+
+/* if (*v == expect) { *load = *from; *v = newv; } */
+#define RSEQ_OP_CBNE_LOAD_STORE(name, w, T, index, verb)		\
+RSEQ_OP name(T *v, T expect, T *from, T *load,				\
+	     T newv, int id)						\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
+		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(from)))			\
+		RSEQ_THEN(RSEQ_SAVE(w, RSEQ_V(load)))			\
+		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expect),	\
+			  RSEQ_PLACE(from), RSEQ_PLACE(load),		\
+			  RSEQ_IN(w, newv)),				\
+		abort, ne);						\
+	return RSEQ_COMMITTED;						\
+ne:	return RSEQ_DIFFERENT;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_POINTER, RSEQ_OP_CBNE_LOAD_STORE,
+	  rseq_load_cbne_load_store, RSEQ_STORE)
+
+/* if (*v != expectnot) { *load = *v; *v = *(intptr_t *)(*v + off); } */
+#define RSEQ_OP_CBEQ_STORE_ADD_LOAD_STORE(name, w, T, index, verb)	\
+RSEQ_OP name(T *v, T expectnot, intptr_t off,				\
+	     T *load, int id)						\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_IF_NE(w, RSEQ_V(v), expectnot, eq)			\
+		RSEQ_THEN(RSEQ_SAVE(w, RSEQ_V(load)))			\
+		RSEQ_THEN(RSEQ_ADD(w, off) RSEQ_DEREF)			\
+		RSEQ_COMMIT(verb(w, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expectnot), \
+			  RSEQ_IN(w, off), RSEQ_PLACE(load)),		\
+		abort, eq);						\
+	return RSEQ_COMMITTED;						\
+eq:	return RSEQ_DIFFERENT;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_POINTER, RSEQ_OP_CBEQ_STORE_ADD_LOAD_STORE,
+	  rseq_load_cbeq_store_add_load_store, RSEQ_SAVE)
+
+/* *v op= count; */
+#define RSEQ_OP_ARITHMETIC(name, w, T, index, verb)			\
+RSEQ_OP name(T *v, T count, int id)					\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_COMMIT(verb(w, count, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, count)),	\
+		abort);							\
+	return RSEQ_COMMITTED;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_ARITHMETIC, rseq_load_add_store,
+	  RSEQ_LOAD_ADD_SAVE)
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_ARITHMETIC, rseq_load_and_store,
+	  RSEQ_LOAD_AND_SAVE)
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_ARITHMETIC, rseq_load_or_store,
+	  RSEQ_LOAD_OR_SAVE)
+
+/* *old = *v; *v += count; */
+#define RSEQ_OP_FETCH_ADD(name, w, T, index, verb)			\
+RSEQ_OP name(T *v, T count, T *old, int id)				\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
+		RSEQ_THEN(RSEQ_SAVE(w, RSEQ_V(old)))			\
+		RSEQ_THEN(RSEQ_ADD(w, count))				\
+		RSEQ_COMMIT(verb(w, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, count),	\
+			  RSEQ_PLACE(old)),				\
+		abort);							\
+	return RSEQ_COMMITTED;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_FETCH_ADD, rseq_fetch_add, RSEQ_SAVE)
+
+/* *old = *v; *v = newv; */
+#define RSEQ_OP_EXCHANGE(name, w, T, index, verb)			\
+RSEQ_OP name(T *v, T newv, T *old, int id)				\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
+		RSEQ_THEN(RSEQ_SAVE(w, RSEQ_V(old)))			\
+		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, newv),	\
+			  RSEQ_PLACE(old)),				\
+		abort);							\
+	return RSEQ_COMMITTED;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_EXCHANGE, rseq_exchange, RSEQ_STORE)
+RSEQ_MAKE(RSEQ_PER_WORD, RSEQ_OP_EXCHANGE, rseq_exchange_release,
+	  RSEQ_STORE_RELEASE)
+
+/* **(*v + off) += count; the pointer that lies off bytes behind *v */
+#define RSEQ_OP_ADD_LOAD_LOAD_ADD_STORE(name, w, T, index, verb)	\
+RSEQ_OP name(T *v, intptr_t off, T count, int id)			\
+{									\
+	if (!rseq_usable_##index(id))					\
+		return RSEQ_UNAVAILABLE;				\
+	RSEQ_CRITICAL(index,						\
+		RSEQ_IF_INDEX(index, id, abort)				\
+		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
+		RSEQ_THEN(RSEQ_ADD(w, off) RSEQ_DEREF)			\
+		RSEQ_COMMIT(verb(w, count)),				\
+		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, off),	\
+			  RSEQ_IN(w, count)),				\
+		abort);							\
+	return RSEQ_COMMITTED;						\
+abort:	return rseq_why_not();						\
+}
+RSEQ_MAKE(RSEQ_PER_POINTER, RSEQ_OP_ADD_LOAD_LOAD_ADD_STORE,
+	  rseq_load_add_load_load_add_store, RSEQ_DEREF_ADD_SAVE)
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RSEQ_SELF_H
+#define RSEQ_SELF_H
+
+#include <rseq/abi.h>
+#include <rseq/arch.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef RSEQ_LIBC_STOCK
+extern const ptrdiff_t __rseq_offset;
+#endif
+
+#ifndef RSEQ_LIBC_LINE
+/* What the line would hold: librseq's own, for a libc without it. */
+extern __thread uint32_t rseq_thread_event
+	__attribute__((__tls_model__("initial-exec")));
+#endif
+
+#if !defined(RSEQ_LIBC_LINE) && !defined(RSEQ_LIBC_STOCK)
+/* An area that nobody registers. */
+extern __thread struct tlabi rseq_thread_line
+	__attribute__((__tls_model__("initial-exec")));
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+/* An ISA whose thread pointer the compiler cannot tell defines its own. */
+#ifndef rseq_thread_pointer
+#define rseq_thread_pointer()	__builtin_thread_pointer()
+#endif
+
+/* Offset of the area from the thread pointer, in bytes: the one accessor. */
+static inline ptrdiff_t rseq_offset(void)
+{
+#if defined(RSEQ_LIBC_LINE)
+	return TLABI_OFFSET;
+#elif defined(RSEQ_LIBC_STOCK)
+	return __rseq_offset;
+#else
+	return (char *)&rseq_thread_line - (char *)rseq_thread_pointer();
+#endif
+}
+
+/*
+ * The area of the calling thread, to look at: it changes under one's eyes, and
+ * the kernel may kill who writes.  Bytes from 32 on exist in a line only.
+ */
+static inline const volatile struct tlabi *rseq_self(void)
+{
+	return (const volatile struct tlabi *)
+		((char *)rseq_thread_pointer() + rseq_offset());
+}
+
+/*
+ * How inline assembly addresses a field of the area: RSEQ_AREA(field) in the
+ * text, which an ISA defines from two operands, [field] an offset and [area]
+ * the register that it is added to.
+ */
+#ifdef RSEQ_LIBC_LINE
+#define RSEQ_FIELD(field)	"i" (TLABI_OFFSET + offsetof(struct tlabi, field))
+#ifndef RSEQ_BASE
+#define RSEQ_BASE		"r" (rseq_thread_pointer())
+#endif
+#else
+#define RSEQ_FIELD(field)	"i" (offsetof(struct tlabi, field))
+#ifndef RSEQ_BASE
+#define RSEQ_BASE		"r" (rseq_self())
+#endif
+#endif
+
+/* A 32-bit field of the area, read once, now. */
+#ifndef rseq_read
+#define rseq_read(field)						\
+	(rseq_self()->field)
+#endif
+
+/* Whether rseq_cs holds something else. */
+#ifndef rseq_cs_differs
+#define rseq_cs_differs(cs)						\
+	(rseq_self()->rseq_cs != (uintptr_t)(cs))
+#endif
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libgcc_eh of a system with glibc finds unwind tables by this function of
+ * glibc's. For programs that link it to musl, the same by what musl has.
+ */
+#define _GNU_SOURCE
+#include <link.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dl_find_object {
+	unsigned long long flags;
+	void *map_start, *map_end;
+	void *link_map;
+	void *eh_frame;
+	unsigned long long reserved[8];
+};
+
+struct search {
+	uintptr_t pc;
+	struct dl_find_object *found;
+};
+
+static int look(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct search *search = arg;
+	struct dl_find_object *found = search->found;
+	int holds_pc = 0;
+
+	(void)size;
+	*found = (struct dl_find_object){ 0 };
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+
+		if (segment->p_type == PT_GNU_EH_FRAME)
+			found->eh_frame = (void *)start;
+		if (segment->p_type == PT_LOAD &&
+		    search->pc - start < segment->p_memsz) {
+			found->map_start = (void *)start;
+			found->map_end = (void *)(start + segment->p_memsz);
+			holds_pc = 1;
+		}
+	}
+	return holds_pc && found->eh_frame;
+}
+
+int _dl_find_object(void *pc, struct dl_find_object *found)
+{
+	struct search search = { (uintptr_t)pc, found };
+
+	return dl_iterate_phdr(look, &search) ? 0 : -1;
+}

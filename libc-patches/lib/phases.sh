@@ -1,0 +1,212 @@
+# shellcheck shell=bash
+# The phases, and what each depends on.
+
+digest() { sha256sum | cut -d ' ' -f 1; }
+
+# is_done PHASE KEY RESULT: is the stamp there and what it stands for, too?
+is_done() {
+	[ -e "$work/$3" ] && [ "$(cat "$work/$1.done" 2> /dev/null)" = "$2" ]
+}
+
+# Whole or not at all: a stamp is written beside its place.
+mark_done() {
+	printf '%s\n' "$2" > "$work/$1.tmp" &&
+		mv "$work/$1.tmp" "$work/$1.done"
+}
+
+patches() {
+	[ -n "$stock" ] || ls "$here/$libc-$version"/*.patch 2> /dev/null
+}
+
+# keys SHA256: what each phase depends on, as checksums.
+keys() {
+	source_key=$({
+		echo "$1"
+		cat "$here/lib/$libc.sh"
+		patches | while read -r patch; do
+			echo "${patch##*/}"
+			cat "$patch"
+		done
+	} | digest)
+	build_key=$(echo "$source_key $prefix ${cc##*ccache }" \
+		"$($cc --version 2> /dev/null | head -n 1)" | digest)
+	sysroot_key=$({
+		echo "$build_key"
+		cat "$here/lib/sysroot.sh" "$here"/lib/wrappers/* \
+			"$here/lib/dl_find_object.c"
+	} | digest)
+}
+
+record() { sed -n "s/^$1=//p" "$prefix/share/tlabi/sysroot.txt" 2> /dev/null; }
+
+# Is the sysroot there and made from what we would make it from now?
+built() {
+	local sha
+	. "$here/lib/$libc.sh"
+	settle_prefix
+	sha=$(record sha256)
+	rows "$libc-$version" | grep -q " ${sha:-none} " || return
+	keys "$sha"
+	[ "$(record key)" = "$sysroot_key" ]
+}
+
+settle_prefix() {
+	case $prefix in
+	'') prefix=$build/sysroot/$name ;;
+	/*) ;;
+	*) prefix=$PWD/$prefix ;;
+	esac
+	prefix=$(realpath -m "$prefix")
+	case $prefix$build in
+	*[!A-Za-z0-9_./+,@%=~-]*)
+		die 2 "libcs do not build under a path with such characters" \
+			"as in $prefix; choose another by --prefix, TLABI_BUILD" ;;
+	esac
+	[ ! -e "$prefix" ] || [ -e "$prefix/share/tlabi/sysroot.txt" ] ||
+		rmdir "$prefix" 2> /dev/null ||
+		die 2 "$prefix exists and is no sysroot; choose another --prefix"
+}
+
+build_sysroot() {
+	. "$here/lib/$libc.sh"
+	settle_prefix
+	if built; then
+		note "up to date: $prefix"
+		return
+	fi
+	need_tools
+	[ -n "$stock" ] || [ -n "$(patches)" ] ||
+		die 3 "there are no patches for $libc-$version in $here;" \
+			"use --stock to build it without"
+	mkdir -p "$work" "$(dirname "$prefix")" ||
+		die 4 "cannot write to $work and $(dirname "$prefix")"
+	take_lock && built && return
+	need_source
+	sha=$(checksum "$tarball")
+	keys "$sha"
+	note "source: $tarball"
+	phase_source || fail "$phase"
+	phase_configure || fail configure
+	phase_build || fail build
+	phase_install || fail install
+	note "done in $((SECONDS / 60)):$(printf %02d $((SECONDS % 60)))," \
+		"log: $log"
+}
+
+# One run at a time for one tree. What a killed run may have left behind
+# holds the lock too, until it is gone. Succeeds if it had to wait.
+take_lock() {
+	exec 9> "$work/lock" || die 4 "cannot write to $work"
+	flock -n 9 && return 1
+	note "waiting for another build-libc that is building it"
+	flock 9
+}
+
+phase_source() {
+	phase=unpack
+	! is_done source "$source_key" src || return 0
+	rm -rf "$work"/*.done "$work/src" "$work/src.tmp" "$work/obj" || return
+	mkdir "$work/src.tmp" || return
+	run unpack tar -x -f "$tarball" -C "$work/src.tmp" \
+		--strip-components=1 --no-same-owner || return
+	prepare_source "$work/src.tmp" || return
+	phase=patch
+	apply_patches || return
+	mv "$work/src.tmp" "$work/src" && mark_done source "$source_key"
+}
+
+apply_patches() {
+	local patch base
+	[ -z "$stock" ] || return 0
+	for patch in $(patches); do
+		base=${patch##*/}
+		case $base in
+		*-manual-*)
+			if [ ! -e "$work/src.tmp/manual/Makefile" ] ||
+				grep -q "$no_manual" "$work/src.tmp/manual/Makefile"
+			then
+				printf '== patch: %s skipped: the tree has no manual/\n' \
+					"$base" >> "$log"
+				continue
+			fi ;;
+		esac
+		run patch -d "$work/src.tmp" patch -p1 -f -N -F0 \
+			--no-backup-if-mismatch -i "$patch" && continue
+		! disk_full || return 1
+		die 4 "$base does not apply to ${tarball##*/}:" \
+			"$(failed_hunks "$patch"); log: $log"
+	done
+}
+no_manual='This tarball has no manual'
+
+# What patch(1) said about the last patch in the log: file and hunks.
+failed_hunks() {
+	awk -v start="-i $1" '
+		index($0, start) { file = out = "" }
+		/^patching file / { file = $3 }
+		/^\|\+\+\+ / { file = $2; sub(/^b\//, "", file) }
+		/^Hunk #[0-9]+ FAILED/ || /^No file to patch/ ||
+		/^Reversed \(or previously/ || /malformed patch|Only garbage/ {
+			text = $0
+			sub(/^Hunk/, "hunk", text)
+			sub(/^No file to patch.*/, "no such file", text)
+			sub(/\.$/, "", text)
+			out = out (out ? ", " : "") file ": " text
+		}
+		END { print out ? out : "see the log" }' "$log"
+}
+
+phase_configure() {
+	! is_done configure "$build_key" obj || return 0
+	rm -rf "$work/configure.done" "$work/build.done" "$work/obj" || return
+	mkdir "$work/obj" || return
+	configure_libc || return
+	mark_done configure "$build_key"
+}
+
+phase_build() {
+	! is_done build "$build_key" obj || return 0
+	drop_unfinished || return
+	: > "$work/building" || return
+	run build make -C "$work/obj" -j "$jobs" || return
+	mark_done build "$build_key" && rm -f "$work/building"
+}
+
+# After a build that was cut short the newest files may be half written, and
+# make cannot know. Those of its last minute are made again.
+drop_unfinished() {
+	local newest
+	[ -e "$work/building" ] || return 0
+	newest=$(find "$work/obj" -type f -newer "$work/configure.done" \
+		-printf '%T@\n' | sort -n | tail -n 1)
+	[ -n "$newest" ] || return 0
+	find "$work/obj" -type f -newer "$work/configure.done" \
+		-newermt "@$((${newest%.*} - 60))" -delete
+}
+
+# Percentage of the objects that a whole build has, as counted once.
+count_done() {
+	local n
+	n=$(find "$work/obj" -name '*.o' -o -name '*.lo' -o -name '*.o[sS]' |
+		wc -l)
+	n=$((n * 100 / objects))
+	echo $((n > 99 ? 99 : n))
+}
+
+# Everything into a tree beside the final place, and that tree renamed: the
+# record that makes a sysroot complete is in it from the first moment.
+phase_install() {
+	local stage
+	stage=$(dirname "$prefix")/.${prefix##*/}.stage
+	tree=$stage$prefix
+	rm -rf "$stage" "$stage.old" && mkdir -p "$tree" || return
+	kernel_headers "$tree/include" || return
+	install_libc "$stage" || return
+	progress install
+	finish_sysroot "$tree" >> "$log" 2>&1 || return
+	if [ -e "$prefix" ]; then
+		mv "$prefix" "$stage.old" || return
+	fi
+	mv -T "$tree" "$prefix" || return
+	rm -rf "$stage" "$stage.old"
+}

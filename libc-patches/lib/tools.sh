@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# What must be on the machine before anything starts.
+
+# need TOOL PACKAGE: notes a tool that is missing, and what brings it.
+need() {
+	command -v "$1" > /dev/null && return
+	missing+=" $1"
+	case " $packages " in *" $2 "*) ;; *) packages+=" $2" ;; esac
+}
+
+need_tools() {
+	local missing='' packages=''
+	need "${cc##* }" gcc
+	need as binutils
+	need ld binutils
+	need ar binutils
+	need make make
+	need patch patch
+	need tar tar
+	need gzip gzip
+	need xz xz-utils
+	need sed sed
+	need awk gawk
+	need find findutils
+	need flock util-linux
+	need setsid util-linux
+	need sha256sum coreutils
+	if [ "${libc:-}" = glibc ]; then
+		need bison bison
+		need gawk gawk
+		need python3 python3
+		need g++ g++
+	fi
+	[ -d /usr/include/linux ] || {
+		missing+=' /usr/include/linux'
+		packages+=' linux-libc-dev'
+	}
+	[ -z "$missing" ] || die 3 "missing:$missing; $(how_to_install)"
+}
+
+how_to_install() {
+	if command -v apt-get > /dev/null; then
+		echo "apt-get install$packages"
+	elif command -v dnf > /dev/null; then
+		echo "dnf install$(names linux-libc-dev=kernel-headers \
+			xz-utils=xz g++=gcc-c++)"
+	elif command -v pacman > /dev/null; then
+		echo "pacman -S$(names linux-libc-dev=linux-api-headers \
+			xz-utils=xz g++=gcc)"
+	elif command -v apk > /dev/null; then
+		echo "apk add$(names linux-libc-dev=linux-headers xz-utils=xz)"
+	else
+		echo "install$packages"
+	fi
+}
+
+# names DEBIAN=HERE...: the packages under the names that they have here.
+names() {
+	local all=$packages pair
+	for pair; do
+		all=" $all "
+		all=${all/ "${pair%=*}" / "${pair#*=}" }
+	done
+	echo " ${all# }"
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What this thread's area says, and why: for people, or as JSON. */
+#include <stdio.h>
+#include <string.h>
+
+#include <rseq/rseq.h>
+
+static const char *owner_name(rseq_owner owner)
+{
+	switch (owner) {
+	case RSEQ_OWNER_LINE:
+		return "line";
+	case RSEQ_OWNER_LIBC:
+		return "libc";
+	case RSEQ_OWNER_NONE:
+		break;
+	}
+	return "none";
+}
+
+static const char *mode_name(rseq_mode mode)
+{
+	switch (mode) {
+	case RSEQ_MODE_OPTIMIZED:
+		return "optimized";
+	case RSEQ_MODE_LEGACY:
+		return "legacy";
+	case RSEQ_MODE_OFF:
+		break;
+	}
+	return "off";
+}
+
+static void print_text(const rseq_info &info)
+{
+	printf("owner                %s", owner_name(info.owner));
+	if (info.version)
+		printf(", version %u", info.version);
+	printf("\noffset               %s%#tx from the thread pointer\n",
+	       info.offset < 0 ? "-" : "",
+	       info.offset < 0 ? -info.offset : info.offset);
+	printf("registered           %u bytes, mode %s\n", info.length,
+	       mode_name(info.mode));
+	printf("feature size         %u (kernel: %u)\n", info.feature_size,
+	       info.kernel_feature_size);
+	printf("state                %s", rseq_strreason(info.reason));
+	if (info.error)
+		printf(": %s", strerror(info.error));
+	printf("\ncpu                  %d\n", rseq_current_cpu());
+	printf("cpu to start with    %d of %u\n", rseq_cpu_start(),
+	       rseq_cpu_limit());
+	printf("node                 %d\n", rseq_node_id());
+	printf("mm_cid               %d\n", rseq_mm_cid());
+	printf("event                %u\n", rseq_event());
+}
+
+static void print_json(const rseq_info &info)
+{
+	printf("{\n"
+	       "  \"owner\": \"%s\",\n"
+	       "  \"version\": %u,\n"
+	       "  \"offset\": %td,\n"
+	       "  \"registered_length\": %u,\n"
+	       "  \"mode\": \"%s\",\n"
+	       "  \"feature_size\": %u,\n"
+	       "  \"kernel_feature_size\": %u,\n"
+	       "  \"registered\": %s,\n"
+	       "  \"reason\": \"%s\",\n"
+	       "  \"errno\": %d,\n"
+	       "  \"cpu\": %d,\n"
+	       "  \"cpu_start\": %d,\n"
+	       "  \"cpu_limit\": %u,\n"
+	       "  \"node\": %d,\n"
+	       "  \"mm_cid\": %d,\n"
+	       "  \"event\": %u\n"
+	       "}\n",
+	       owner_name(info.owner), info.version, info.offset, info.length,
+	       mode_name(info.mode), info.feature_size,
+	       info.kernel_feature_size,
+	       info.reason == RSEQ_ON ? "true" : "false",
+	       rseq_strreason(info.reason), info.error, rseq_current_cpu(),
+	       rseq_cpu_start(), rseq_cpu_limit(), rseq_node_id(),
+	       rseq_mm_cid(), rseq_event());
+}
+
+static int usage(FILE *to, int status)
+{
+	fputs("usage: rseq-info [--json]\n"
+	      "Say what this thread's rseq area holds, and why it is so.\n", to);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	bool json = false;
+
+	for (int i = 1; i < argc; ++i) {
+		if (!strcmp(argv[i], "--json")) {
+			json = true;
+		} else if (!strcmp(argv[i], "--help")) {
+			return usage(stdout, 0);
+		} else if (!strcmp(argv[i], "--version")) {
+			puts("rseq-info " PACKAGE_VERSION);
+			return 0;
+		} else {
+			fprintf(stderr, "rseq-info: unknown argument '%s'\n",
+				argv[i]);
+			return usage(stderr, 2);
+		}
+	}
+
+	rseq_info info;
+	if (int err = rseq_query(&info, sizeof info)) {
+		fprintf(stderr, "rseq-info: rseq_query: %s\n", strerror(-err));
+		return 1;
+	}
+	(json ? print_json : print_text)(info);
+	return fflush(stdout) ? 1 : 0;
+}

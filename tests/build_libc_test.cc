@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: MIT
+// libc-patches/build-libc, run as a person would run it. Most tests give it
+// a copy of libc-patches whose table has one libc, "musl-0.1", that builds
+// in a second and can be stopped in any phase.
+
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace fs = std::filesystem;
+
+namespace
+{
+
+struct Result {
+	int status;
+	std::string out;
+};
+
+Result sh(const std::string &script)
+{
+	fflush(stdout);
+	FILE *pipe = popen(("exec 2>&1; " + script).c_str(), "r");
+	std::string out;
+	char buffer[4096];
+	while (size_t n = fread(buffer, 1, sizeof buffer, pipe))
+		out.append(buffer, n);
+	int status = pclose(pipe);
+	return {WIFEXITED(status) ? WEXITSTATUS(status)
+				  : 128 + WTERMSIG(status),
+		out};
+}
+
+std::string read(const fs::path &path)
+{
+	std::ostringstream text;
+	text << std::ifstream(path).rdbuf();
+	return text.str();
+}
+
+void write(const fs::path &path, const std::string &text)
+{
+	fs::create_directories(path.parent_path());
+	std::ofstream(path) << text;
+}
+
+bool has(const std::string &text, const std::string &part)
+{
+	return text.find(part) != std::string::npos;
+}
+
+fs::path source_root()
+{
+	const char *dir = getenv("TOP_SRCDIR");
+	return fs::absolute(dir ? dir : ".");
+}
+
+std::string first_word(const std::string &text)
+{
+	return text.substr(0, text.find_first_of(" \n"));
+}
+
+const char whole_libc[] =
+	"object 1\nobject 2\nobject 3\nobject 4\nobject 5\nobject 6\n"
+	"object 7\nobject 8\nobject 9\nobject 10\nobject 11\nobject 12\n";
+
+class BuildLibc : public testing::Test
+{
+      protected:
+	const fs::path data = source_root() / "tests/build-libc";
+	const char *greet = "0001-greet-otherwise.patch";
+	fs::path dir, patches, tarball, prefix;
+
+	void SetUp() override
+	{
+		char name[] = "/tmp/build_libc_test.XXXXXX";
+		dir = mkdtemp(name);
+		fs::permissions(dir, fs::perms(0755)); // for apt's own user
+		patches = dir / "libc-patches";
+		prefix = dir / "build/sysroot/musl-0.1";
+		fs::copy(source_root() / "libc-patches", patches,
+			 fs::copy_options::recursive);
+
+		tarball = dir / "tarballs/musl-0.1.tar.gz";
+		fs::create_directories(tarball.parent_path());
+		sh("tar -C " + data.string() + " -czf " + tarball.string() +
+		   " musl-0.1");
+		fs::create_directories(patches / "musl-0.1");
+		fs::copy(data / greet, patches / "musl-0.1");
+		table("musl-0.1.tar.gz", "http://127.0.0.1:9/");
+	}
+
+	void TearDown() override
+	{
+		fs::remove_all(dir);
+	}
+
+	std::string checksum() const
+	{
+		return first_word(sh("sha256sum " + tarball.string()).out);
+	}
+
+	void table(const std::string &file, const std::string &where)
+	{
+		write(patches / "sources", "# one libc\nmusl-0.1 " + file +
+						   " " + checksum() + " " +
+						   where + "\n");
+	}
+
+	// Nothing but what the test gives, no network unless it says so.
+	Result build(const std::string &arguments,
+		     const std::string &environment = "") const
+	{
+		return sh(command(arguments, environment));
+	}
+
+	std::string command(const std::string &arguments,
+			    const std::string &environment = "") const
+	{
+		return "env -u CC -u TLABI_SOURCES TLABI_OFFLINE=1 TLABI_BUILD=" +
+		       (dir / "build").string() + " " + environment + " " +
+		       (patches / "build-libc").string() + " " + arguments;
+	}
+
+	Result build_it(const std::string &environment = "") const
+	{
+		return build("--source-dir " + (dir / "tarballs").string() +
+				     " musl-0.1",
+			     environment);
+	}
+
+	bool complete() const
+	{
+		return fs::exists(prefix / "share/tlabi/sysroot.txt");
+	}
+
+	void expect_whole() const
+	{
+		EXPECT_TRUE(complete());
+		EXPECT_EQ(read(prefix / "lib/libc.so"), whole_libc);
+		EXPECT_EQ(read(prefix / "lib/greeting"),
+			  "one\npatched\nthree\n");
+		EXPECT_TRUE(fs::exists(prefix / "include/linux/futex.h"));
+		EXPECT_TRUE(fs::exists(prefix / "bin/tlabi-gcc"));
+		EXPECT_TRUE(fs::exists(prefix / "bin/tlabi-run"));
+	}
+};
+
+TEST_F(BuildLibc, BuildsAndRecordsWhatItBuilt)
+{
+	Result r = build_it();
+	ASSERT_EQ(r.status, 0) << r.out;
+	expect_whole();
+	std::string record = read(prefix / "share/tlabi/sysroot.txt");
+	EXPECT_TRUE(has(record, "libc=musl\nversion=0.1\npatched=yes\n"));
+	EXPECT_TRUE(has(record, "sha256=" + checksum() + "\n"));
+	EXPECT_TRUE(has(record, "loader=" + prefix.string() +
+					"/lib/ld-musl-fake.so.1\n"));
+	EXPECT_TRUE(has(r.out, "log: " + dir.string() +
+				       "/build/log/musl-0.1.log\n"));
+	EXPECT_TRUE(has(read(dir / "build/log/musl-0.1.log"),
+			"0001-greet-otherwise.patch"));
+
+	auto time = fs::last_write_time(prefix / "lib/libc.so");
+	r = build_it();
+	EXPECT_EQ(r.status, 0);
+	EXPECT_TRUE(has(r.out, "up to date")) << r.out;
+	EXPECT_EQ(fs::last_write_time(prefix / "lib/libc.so"), time);
+}
+
+TEST_F(BuildLibc, StockHasNoPatchesAndItsOwnPlace)
+{
+	Result r = build("--stock --source-dir " +
+			 (dir / "tarballs").string() + " musl-0.1");
+	ASSERT_EQ(r.status, 0) << r.out;
+	fs::path stock = dir / "build/sysroot/musl-0.1-stock";
+	EXPECT_EQ(read(stock / "lib/greeting"), "one\nhello\nthree\n");
+	EXPECT_TRUE(has(read(stock / "share/tlabi/sysroot.txt"),
+			"patched=no\n"));
+	EXPECT_FALSE(complete());
+}
+
+TEST_F(BuildLibc, ChangedPatchRebuilds)
+{
+	ASSERT_EQ(build_it().status, 0);
+	std::string patch = read(data / greet);
+	patch.replace(patch.find("+patched"), 8, "+changed");
+	write(patches / "musl-0.1" / greet, patch);
+	ASSERT_EQ(build_it().status, 0);
+	EXPECT_EQ(read(prefix / "lib/greeting"), "one\nchanged\nthree\n");
+}
+
+TEST_F(BuildLibc, ListShowsDefaultSourceAndSysroot)
+{
+	Result r = build("--list");
+	EXPECT_EQ(r.status, 0);
+	EXPECT_TRUE(has(r.out, "musl-0.1     default  -          not built"))
+		<< r.out;
+	ASSERT_EQ(build_it().status, 0);
+	fs::create_directories(dir / "build/cache");
+	fs::copy(tarball, dir / "build/cache");
+	r = build("--list");
+	EXPECT_TRUE(has(r.out, "default  cache      " + prefix.string()))
+		<< r.out;
+}
+
+TEST_F(BuildLibc, PlainNameIsTheNewestThatCanBeHad)
+{
+	std::string known = read(patches / "sources");
+	write(patches / "sources",
+	      "musl-0.2 musl-0.2.tar.gz " + std::string(64, '0') +
+		      " http://127.0.0.1:9/\n" + known);
+	Result r = build("--which --source-dir " +
+			 (dir / "tarballs").string() + " musl 2>/dev/null");
+	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.out, "musl-0.1\n");
+	r = build("--which musl");
+	EXPECT_EQ(r.status, 3);
+	EXPECT_TRUE(has(r.out, "no source of any musl")) << r.out;
+}
+
+TEST_F(BuildLibc, UnknownVersionListsTheKnownOnes)
+{
+	Result r = build("musl-9.9");
+	EXPECT_EQ(r.status, 2);
+	EXPECT_EQ(r.out, "build-libc: unknown LIBC-VERSION musl-9.9; "
+			 "known are musl-0.1\n");
+	r = build("musl-0x1");
+	EXPECT_EQ(r.status, 2) << "a dot is a dot: " << r.out;
+	EXPECT_EQ(build("").status, 2);
+	EXPECT_EQ(build("--jobs 0 musl-0.1").status, 2);
+	EXPECT_EQ(build("--prefix").status, 2);
+}
+
+TEST_F(BuildLibc, CorruptTarballIsNamedAndTheNextSourceUsed)
+{
+	fs::path bad = dir / "tarballs/musl-0.1.tar.gz";
+	std::string expected = checksum();
+	fs::create_directories(dir / "build/cache");
+	fs::copy(tarball, dir / "build/cache");
+	for (const char *damage : {"truncate -s -9 ", "printf xx >> "}) {
+		sh(damage + bad.string());
+		std::string got = checksum();
+		Result r = build("--fetch-only --source-dir " +
+				 (dir / "tarballs").string() + " musl-0.1");
+		EXPECT_EQ(r.status, 0);
+		EXPECT_TRUE(has(r.out, bad.string() +
+					       " is corrupt or truncated: "
+					       "SHA-256 is " +
+					       got + ", expected " + expected))
+			<< r.out;
+		EXPECT_TRUE(has(r.out, "/build/cache/musl-0.1.tar.gz\n"));
+	}
+	fs::remove_all(dir / "build/cache");
+	Result r = build_it();
+	EXPECT_EQ(r.status, 3);
+	EXPECT_TRUE(has(r.out, "is corrupt or truncated")) << r.out;
+	EXPECT_TRUE(has(r.out, "give it by --source-dir")) << r.out;
+	EXPECT_FALSE(complete());
+}
+
+TEST_F(BuildLibc, MissingToolIsNamedBeforeAnythingStarts)
+{
+	fs::path bin = dir / "bin";
+	fs::create_directories(bin);
+	sh("cd " + bin.string() +
+	   " && ln -s /bin/[!.]* /usr/bin/[!.]* .; rm make patch");
+	Result r = build_it("PATH=" + bin.string());
+	EXPECT_EQ(r.status, 3);
+	EXPECT_EQ(r.out.find("build-libc: missing: make patch; "), 0u) << r.out;
+	EXPECT_TRUE(has(r.out, " make patch\n")) << r.out;
+	EXPECT_EQ(std::count(r.out.begin(), r.out.end(), '\n'), 1);
+	EXPECT_FALSE(fs::exists(dir / "build/work"));
+}
+
+TEST_F(BuildLibc, PatchThatDoesNotApplyNamesFileAndHunk)
+{
+	fs::path second = patches / "musl-0.1/0002-again.patch";
+	fs::copy(data / greet, second);
+	Result r = build_it();
+	EXPECT_EQ(r.status, 4);
+	EXPECT_TRUE(has(r.out, "0002-again.patch does not apply to "
+			       "musl-0.1.tar.gz: greeting: "))
+		<< r.out;
+	write(second, "--- a/greeting\n+++ b/greeting\n@@ -1,3 +1,3 @@\n"
+		      " one\n-absent\n+present\n three\n");
+	r = build_it();
+	EXPECT_EQ(r.status, 4);
+	EXPECT_TRUE(has(r.out, "greeting: hunk #1 FAILED at 1")) << r.out;
+	write(second, "--- a/nowhere\n+++ b/nowhere\n@@ -1,3 +1,3 @@\n"
+		      " one\n-absent\n+present\n three\n");
+	r = build_it();
+	EXPECT_EQ(r.status, 4);
+	EXPECT_TRUE(has(r.out, "nowhere: no such file")) << r.out;
+	EXPECT_FALSE(fs::exists(dir / "build/work/musl-0.1/src"));
+	EXPECT_FALSE(complete());
+
+	fs::remove(second);
+	EXPECT_EQ(build_it().status, 0);
+	expect_whole();
+}
+
+TEST_F(BuildLibc, ManualPatchIsSkippedWhereThereIsNoManual)
+{
+	write(patches / "musl-0.1/0002-manual-tell.patch",
+	      "--- a/manual/x\n+++ b/manual/x\n@@ -1,1 +1,1 @@\n-a\n+b\n");
+	Result r = build_it();
+	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_TRUE(has(read(dir / "build/log/musl-0.1.log"),
+			"0002-manual-tell.patch skipped"));
+}
+
+TEST_F(BuildLibc, FailedBuildShowsTheErrorAndTheLog)
+{
+	Result r = build_it("FAKE_FAIL=5");
+	EXPECT_EQ(r.status, 4);
+	EXPECT_TRUE(has(r.out, "x.c:3: error: boom")) << r.out;
+	EXPECT_TRUE(has(r.out, "build of musl-0.1 failed")) << r.out;
+	EXPECT_TRUE(has(r.out, "/build/log/musl-0.1.log\n")) << r.out;
+	EXPECT_FALSE(complete());
+	EXPECT_EQ(build_it().status, 0);
+	expect_whole();
+}
+
+TEST_F(BuildLibc, PrefixThatIsNoSysrootIsLeftAlone)
+{
+	write(dir / "mine/file", "precious");
+	Result r = build("--prefix " + (dir / "mine").string() +
+			 " --source-dir " + (dir / "tarballs").string() +
+			 " musl-0.1");
+	EXPECT_EQ(r.status, 2);
+	EXPECT_TRUE(has(r.out, "exists and is no sysroot")) << r.out;
+	EXPECT_EQ(read(dir / "mine/file"), "precious");
+}
+
+TEST_F(BuildLibc, SecondRunWaitsForTheFirst)
+{
+	std::string run = command("--source-dir " +
+				  (dir / "tarballs").string() + " musl-0.1");
+	Result r = sh(run + " & " + run + "; a=$?; wait $!; exit $((a + $?))");
+	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "waiting for another")) << r.out;
+	expect_whole();
+}
+
+TEST_F(BuildLibc, NoNetworkIsSaidSo)
+{
+	write(dir / "apt/sources.list",
+	      "deb http://127.0.0.1:9/debian stable main\n");
+	table("musl_0.1.orig.tar.gz", "archive:trixie");
+	write(patches / "sources",
+	      read(patches / "sources") + "musl-0.1 musl-0.1.tar.gz " +
+		      checksum() + " http://127.0.0.1:9/\n");
+	Result r = build("musl-0.1",
+			 "TLABI_OFFLINE= TLABI_APT_ETC=" +
+				 (dir / "apt").string());
+	EXPECT_EQ(r.status, 3);
+	EXPECT_TRUE(has(r.out, "http://127.0.0.1:9/ cannot be reached"))
+		<< r.out;
+	EXPECT_TRUE(has(r.out, "give it by --source-dir")) << r.out;
+	EXPECT_TRUE(has(r.out, "to be had: none")) << r.out;
+	EXPECT_TRUE(has(r.out, "archive cannot be reached") ||
+		    has(r.out, "this machine has no apt"))
+		<< r.out;
+}
+
+TEST_F(BuildLibc, ArchiveIsAskedWithoutTouchingTheSystems)
+{
+	if (system("command -v apt-get gpg gpgconf >/dev/null"))
+		GTEST_SKIP() << "apt-get or gpg is not here";
+	Result r = sh("bash " + (data / "archive").string() + " " +
+		      dir.string());
+	ASSERT_EQ(r.status, 0) << r.out;
+	table("musl_0.1.orig.tar.gz", "archive:trixie");
+	std::string environment =
+		"TLABI_OFFLINE= TLABI_APT_ETC=" + (dir / "apt").string();
+	const std::string state = "ls -lR --time-style=full-iso /etc/apt "
+				  "/var/lib/apt /var/cache/apt";
+	std::string before = sh(state).out;
+
+	std::string repo = dir.string() + "/repo", key = dir.string() +
+							 "/key.gpg";
+	const std::string forms[][2] = {
+		{"sources.list",
+		 "deb [arch=amd64 signed-by=" + key + "] file:" + repo +
+			 " stable main\n"},
+		{"sources.list.d/own.sources",
+		 "Types: deb\nURIs: file:" + repo +
+			 "\nSuites: stable stable-updates\n"
+			 "Components: main\nSigned-By: " +
+			 key + "\n"},
+	};
+	for (const auto &form : forms) {
+		write(dir / "apt" / form[0], form[1]);
+		r = build("--fetch-only musl-0.1", environment);
+		EXPECT_EQ(r.status, 0)
+			<< r.out << read(dir / "build/log/musl-0.1.log");
+		EXPECT_TRUE(
+			has(r.out, "/build/cache/musl_0.1.orig.tar.gz\n"));
+		fs::remove_all(dir / "build/cache");
+		fs::remove(dir / "apt" / form[0]);
+	}
+
+	// The key is what makes the archive one of this machine's own.
+	write(dir / "apt/sources.list",
+	      "deb [trusted=yes] file:" + repo + " stable main\n");
+	r = build("--fetch-only musl-0.1", environment);
+	EXPECT_EQ(r.status, 3) << r.out;
+	EXPECT_EQ(sh(state).out, before);
+}
+
+TEST_F(BuildLibc, UpstreamIsAskedAndWhatItSendsIsChecked)
+{
+	if (system("command -v python3 curl >/dev/null"))
+		GTEST_SKIP() << "python3 or curl is not here";
+	std::string pid = sh("python3 " + (data / "serve").string() + " " +
+			     (dir / "tarballs").string() +
+			     " >/dev/null 2>&1 & echo $!; while [ ! -s " +
+			     (dir / "tarballs/port").string() +
+			     " ]; do sleep 0.1; done")
+				  .out;
+	table("musl-0.1.tar.gz",
+	      "http://127.0.0.1:" + read(dir / "tarballs/port") + "/");
+	Result good = build("--fetch-only musl-0.1",
+			    "TLABI_OFFLINE= http_proxy=");
+	fs::remove_all(dir / "build/cache");
+	sh("truncate -s 100 " + tarball.string());
+	Result bad = build("--fetch-only musl-0.1",
+			   "TLABI_OFFLINE= http_proxy=");
+	sh("kill " + pid);
+	EXPECT_EQ(good.status, 0) << good.out;
+	EXPECT_TRUE(has(good.out, "/build/cache/musl-0.1.tar.gz\n"));
+	EXPECT_EQ(bad.status, 3);
+	EXPECT_TRUE(has(bad.out, "corrupt or truncated")) << bad.out;
+	EXPECT_FALSE(fs::exists(dir / "build/cache/musl-0.1.tar.gz"));
+}
+
+class Interrupted : public BuildLibc,
+		    public testing::WithParamInterface<const char *>
+{
+};
+
+TEST_P(Interrupted, NextRunCompletes)
+{
+	fs::create_directories(dir / "bin");
+	for (const char *tool : {"tar", "patch"})
+		fs::copy(data / "hanging-tool", dir / "bin" / tool);
+	std::string path =
+		"PATH=" + (dir / "bin").string() + ":$PATH ";
+	std::string pid = (dir / "pid").string();
+	std::string run = command("--source-dir " +
+					  (dir / "tarballs").string() +
+					  " musl-0.1",
+				  path + "FAKE_PID=" + pid +
+					  " FAKE_STOP=" + GetParam());
+	Result r = sh("exec 3>&1; exec " + run +
+		      " >/dev/null 2>&1 3>&- & run=$!; "
+		      "for i in $(seq 100); do [ -s " +
+		      pid +
+		      " ] && break; sleep 0.1; done; kill -9 $run; wait $run; "
+		      "alive() { grep -qs '^State:.[^Z]' /proc/$(cat " +
+		      pid +
+		      ")/status; }; for i in $(seq 50); do alive || exit 0; "
+		      "sleep 0.1; done; echo the phase goes on; exit 1");
+	ASSERT_TRUE(fs::exists(pid)) << "never got there: " << r.out;
+	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_FALSE(complete());
+
+	r = build_it();
+	EXPECT_EQ(r.status, 0) << r.out << read(dir / "build/log/musl-0.1.log");
+	expect_whole();
+}
+
+INSTANTIATE_TEST_SUITE_P(Phase, Interrupted,
+			 testing::Values("tar", "patch", "configure", "build",
+					 "install"));
+
+TEST_F(BuildLibc, FullDiskIsSaidSoAndTheNextRunWorks)
+{
+	fs::path disk = dir / "build";
+	fs::create_directories(disk);
+	std::string run = command("--source-dir " +
+				  (dir / "tarballs").string() + " musl-0.1");
+	// A file system of its own, seen by these two runs only.
+	write(dir / "script",
+	      "mount -t tmpfs -o size=16m none " + disk.string() +
+		      " || exit 99\n"
+		      "FAKE_SIZE=20 " + run + "; echo status $?\n"
+		      "[ ! -e " + (prefix / "share").string() +
+		      " ] || echo looks complete\n" + run +
+		      "; echo status $?\ncat " +
+		      (prefix / "lib/libc.so").string() + "\n");
+	std::string script = "sh " + (dir / "script").string();
+	Result r = sh("unshare -m " + script);
+	if (r.status == 1 || r.status == 99)
+		r = sh("unshare -rm " + script);
+	if (r.status == 1 || r.status == 99)
+		GTEST_SKIP() << "cannot mount a small file system: " << r.out;
+	EXPECT_TRUE(has(r.out, "no space left under " + disk.string()))
+		<< r.out;
+	EXPECT_TRUE(has(r.out, "musl-0.1.log\nstatus 4\n")) << r.out;
+	EXPECT_FALSE(has(r.out, "looks complete")) << r.out;
+	EXPECT_TRUE(has(r.out, std::string("status 0\n") + whole_libc))
+		<< r.out;
+}
+
+// The real musl, killed with -9 in the middle of its compilation.
+TEST(RealMusl, InterruptedBuildIsCompleted)
+{
+	std::string tool =
+		(source_root() / "libc-patches/build-libc").string();
+	Result r = sh(tool + " --fetch-only musl 2>/dev/null");
+	if (r.status)
+		GTEST_SKIP() << "no source of musl can be had";
+	fs::path tarball = r.out.substr(0, r.out.find('\n'));
+	std::string version =
+		first_word(sh(tool + " --which --source-dir " +
+			      tarball.parent_path().string() +
+			      " musl 2>/dev/null")
+				   .out);
+
+	char name[] = "/tmp/build_libc_test.XXXXXX";
+	fs::path dir = mkdtemp(name);
+	fs::path objects = dir / "work" / (version + "-stock") / "obj";
+	fs::path root = dir / "sysroot" / (version + "-stock");
+	std::string run = "env TLABI_BUILD=" + dir.string() + " " +
+			  (getenv("CC") || system("command -v ccache >/dev/null")
+				   ? ""
+				   : "CCACHE_NOHASHDIR=1 CC='ccache gcc' ") +
+			  tool + " --stock --source-dir " +
+			  tarball.parent_path().string() + " " + version;
+	std::string count = "$(find " + objects.string() +
+			    " -name '*.o' 2>/dev/null | wc -l)";
+	sh(run + " >/dev/null 2>&1 & for i in $(seq 600); do [ " + count +
+	   " -lt 100 ] || break; sleep 0.2; done; kill -9 $!; wait $!");
+	EXPECT_FALSE(fs::exists(root));
+	std::string before = sh("sleep 0.5; echo " + count).out;
+	EXPECT_EQ(sh("sleep 1; echo " + count).out, before)
+		<< "the compilation goes on";
+
+	r = sh(run);
+	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_FALSE(has(r.out, "configure")) << "resumed, not begun anew";
+	r = sh("cd " + dir.string() +
+	       " && echo '#include <stdio.h>\nint main(void) { return "
+	       "puts(\"hello\") < 0; }' | " +
+	       (root / "bin/tlabi-gcc").string() + " -xc - -o hello && ./hello");
+	EXPECT_EQ(r.out, "hello\n");
+	fs::remove_all(dir);
+}
+
+} // namespace

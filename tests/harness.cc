@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness.hh"
+
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <atomic>
+#include <thread>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef AT_RSEQ_FEATURE_SIZE
+#define AT_RSEQ_FEATURE_SIZE 27
+#define AT_RSEQ_ALIGN 28
+#endif
+
+namespace harness {
+
+strings operator+(strings a, const strings &b)
+{
+	a.insert(a.end(), b.begin(), b.end());
+	return a;
+}
+
+/* ---- outcome ---- */
+
+static bool find(const std::string &out, const std::string &key,
+		 std::string *value)
+{
+	const std::string start = key + "=";
+	bool found = false;
+
+	for (size_t at = 0; at < out.size();) {
+		size_t end = out.find('\n', at);
+		if (end == std::string::npos)
+			end = out.size();
+		if (out.compare(at, start.size(), start) == 0) {
+			*value = out.substr(at + start.size(),
+					    end - at - start.size());
+			found = true;
+		}
+		at = end + 1;
+	}
+	return found;
+}
+
+bool outcome::has(const std::string &key) const
+{
+	std::string value;
+	return find(out, key, &value);
+}
+
+std::string outcome::text(const std::string &key) const
+{
+	std::string value;
+	find(out, key, &value);
+	return value;
+}
+
+long outcome::number(const std::string &key) const
+{
+	std::string value;
+	char *end;
+
+	if (!find(out, key, &value) || value.empty())
+		return LONG_MIN;
+	long n = std::strtol(value.c_str(), &end, 0);
+	return *end ? LONG_MIN : n;
+}
+
+std::ostream &operator<<(std::ostream &to, const outcome &what)
+{
+	to << "\n$";
+	for (const std::string &arg : what.command)
+		to << ' ' << arg;
+	to << "\n(";
+	if (what.timed_out)
+		to << "timed out";
+	else if (what.signal)
+		to << "signal " << what.signal << ", "
+		   << strsignal(what.signal);
+	else
+		to << "exit " << what.code;
+	return to << ")\n" << what.out << what.err;
+}
+
+/* ---- running ---- */
+
+static void set_environment(const strings &env)
+{
+	unsetenv("GLIBC_TUNABLES");
+	unsetenv("TLABI_RSEQ");
+	unsetenv("LD_LIBRARY_PATH");
+	for (const std::string &e : env) {
+		size_t eq = e.find('=');
+		setenv(e.substr(0, eq).c_str(), e.c_str() + eq + 1, 1);
+	}
+}
+
+[[noreturn]] static void child(const strings &command, const options &how,
+			       int out, int err)
+{
+	std::vector<char *> argv;
+
+	for (const std::string &arg : command)
+		argv.push_back(const_cast<char *>(arg.c_str()));
+	argv.push_back(nullptr);
+	setpgid(0, 0);
+	dup2(open("/dev/null", O_RDONLY), 0);
+	dup2(out, 1);
+	dup2(err, 2);
+	set_environment(how.env);
+	execvp(argv[0], argv.data());
+	dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+/* Read both pipes to their ends, or until the deadline; false: too late. */
+static bool collect(int out, int err, outcome *got,
+		    std::chrono::steady_clock::time_point deadline)
+{
+	pollfd fds[2] = {{out, POLLIN, 0}, {err, POLLIN, 0}};
+	std::string *to[2] = {&got->out, &got->err};
+
+	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+		auto left = std::chrono::duration_cast<
+			std::chrono::milliseconds>(
+			deadline - std::chrono::steady_clock::now());
+		if (left.count() <= 0)
+			return false;
+		poll(fds, 2, static_cast<int>(left.count()));
+		for (int i = 0; i < 2; ++i) {
+			char buffer[65536];
+			if (fds[i].fd < 0 || !fds[i].revents)
+				continue;
+			ssize_t n = read(fds[i].fd, buffer, sizeof buffer);
+			if (n > 0)
+				to[i]->append(buffer, n);
+			else if (n == 0 || errno != EINTR)
+				fds[i].fd = -1;
+		}
+	}
+	return true;
+}
+
+outcome run(const strings &command, const options &how)
+{
+	outcome got;
+	int out[2], err[2], status;
+
+	got.command = command;
+	if (pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
+		throw std::runtime_error("pipe2 failed");
+	pid_t pid = fork();
+	if (pid < 0)
+		throw std::runtime_error("fork failed");
+	if (pid == 0)
+		child(command, how, out[1], err[1]);
+	setpgid(pid, pid);	/* as the child does: whoever is first */
+	close(out[1]);
+	close(err[1]);
+
+	auto deadline = std::chrono::steady_clock::now() + how.timeout;
+	got.timed_out = !collect(out[0], err[0], &got, deadline);
+	if (got.timed_out)
+		kill(-pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	close(out[0]);
+	close(err[0]);
+	if (WIFEXITED(status))
+		got.code = WEXITSTATUS(status);
+	else
+		got.signal = WTERMSIG(status);
+	return got;
+}
+
+std::vector<outcome> run_all(const std::vector<strings> &commands)
+{
+	std::vector<outcome> got(commands.size());
+	std::vector<std::thread> workers;
+	std::atomic<size_t> next{0};
+
+	for (unsigned int n = std::thread::hardware_concurrency(); n; --n)
+		workers.emplace_back([&] {
+			for (size_t i; (i = next++) < commands.size();)
+				got[i] = run(commands[i]);
+		});
+	for (std::thread &w : workers)
+		w.join();
+	return got;
+}
+
+/* ---- what the kernel gives ---- */
+
+unsigned int kernel_feature_size()
+{
+	return static_cast<unsigned int>(getauxval(AT_RSEQ_FEATURE_SIZE));
+}
+
+unsigned int line_length()
+{
+	const unsigned int n = kernel_feature_size();
+
+	if (n > 48 || getauxval(AT_RSEQ_ALIGN) > 64)
+		return 32;
+	return n > 32 ? n : 32;
+}
+
+} // namespace harness

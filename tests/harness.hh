@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests share: running a program and reading the key=value lines it
+ * prints, the C libraries there are, and building a probe for one of them.
+ * The probes only say what they see; every verdict is a test's.
+ */
+#pragma once
+
+#include <chrono>
+#include <climits>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace harness {
+
+namespace fs = std::filesystem;
+using strings = std::vector<std::string>;
+
+strings operator+(strings a, const strings &b);
+
+/* ---- running ---- */
+
+struct outcome {
+	strings command;
+	int code = -1;		/* exit status; -1 if a signal ended it */
+	int signal = 0;
+	bool timed_out = false;
+	std::string out, err;
+
+	bool ok() const { return code == 0; }
+	bool has(const std::string &key) const;
+	/* What the last line "key=value" says; "" if there is none. */
+	std::string text(const std::string &key) const;
+	/* The same as a number; LONG_MIN if there is none. */
+	long number(const std::string &key) const;
+};
+
+/* For EXPECT_...(...) << what: the command, how it ended, what it wrote. */
+std::ostream &operator<<(std::ostream &to, const outcome &what);
+
+struct options {
+	strings env;		/* NAME=value, besides the caller's */
+	std::chrono::seconds timeout{120};
+};
+
+/* The environment's own opt-outs are not passed on. */
+outcome run(const strings &command, const options &how = {});
+
+/* Run many, as many at a time as there are cpus; in the order given. */
+std::vector<outcome> run_all(const std::vector<strings> &commands);
+
+/* ---- where things are ---- */
+
+fs::path source_dir();		/* TOP_SRCDIR */
+fs::path build_dir();		/* TOP_BUILDDIR */
+fs::path probes_dir();		/* tests/probes in the source */
+fs::path scratch_dir();		/* tests/work in the build */
+std::string cc(), cxx();	/* CC, CXX */
+std::string clang();		/* CLANG; empty if there is none */
+bool have(const std::string &tool);
+
+/* ---- C libraries ---- */
+
+enum class family { glibc, musl };
+
+struct libc {
+	std::string name;	/* "host", "musl-1.2.6", ... */
+	enum family family;
+	bool line;		/* it gives every thread the line */
+	fs::path root;		/* of its sysroot; empty for the host's */
+	std::string missing;	/* why it cannot be used; empty: it can */
+	std::string other = {};	/* its compiler, if it has no sysroot */
+
+	std::string compiler() const;
+	/* The command that runs gcc, or clang, for it. */
+	strings gcc() const, clang() const;
+	fs::path loader() const;	/* its dynamic linker */
+};
+
+std::ostream &operator<<(std::ostream &to, const libc &l);
+std::string libc_name(const testing::TestParamInfo<libc> &info);
+
+/* The host's and every patched one; a placeholder where none is built. */
+const std::vector<libc> &libcs();
+/* Those with the line. */
+std::vector<libc> patched();
+/* An unpatched one of the same family: its twin, else the system's. */
+libc stock_of(const libc &l);
+
+struct link_mode {
+	std::string name;
+	strings flags;
+	bool dynamic;
+};
+
+const std::vector<link_mode> &link_modes();
+const link_mode &pie();
+
+/* ---- building ---- */
+
+/* Compile to output unless that is up to date; the compiler's outcome. */
+outcome compile(const strings &command, const fs::path &output);
+
+/* tests/probes/NAME.c for l; throws what the compiler said if it fails. */
+fs::path probe(const libc &l, const link_mode &mode, const std::string &name,
+	       const strings &flags = {});
+/* The same with librseq, built for l with the same flags. */
+fs::path rseq_probe(const libc &l, const link_mode &mode,
+		    const std::string &name, const strings &flags = {});
+/* A shared object from tests/probes/NAME.c, as file. */
+fs::path probe_library(const libc &l, const std::string &name,
+		       const std::string &file, const strings &flags = {});
+/* librseq.a for l, from the sources. */
+fs::path librseq(const libc &l, const strings &flags);
+/* librseq.so for l: the same sources, the symbol map, checked by the linker. */
+fs::path librseq_shared(const libc &l);
+strings rseq_include_flags();
+
+/* ---- parameters ---- */
+
+struct variant {
+	harness::libc libc;
+	link_mode mode;
+};
+
+std::vector<variant> variants();			/* libcs x modes */
+std::vector<variant> variants(const strings &modes);	/* these modes only */
+std::vector<variant> patched_variants(const strings &modes = {});
+std::string variant_name(const testing::TestParamInfo<variant> &info);
+std::ostream &operator<<(std::ostream &to, const variant &v);
+
+/* A test of one libc and link mode; skipped where the libc is not built. */
+class VariantTest : public testing::TestWithParam<variant> {
+protected:
+	void SetUp() override;
+	const harness::libc &libc() const { return GetParam().libc; }
+	const link_mode &mode() const { return GetParam().mode; }
+	fs::path build(const std::string &name, const strings &flags = {}) const
+	{
+		return probe(libc(), mode(), name, flags);
+	}
+	fs::path build_rseq(const std::string &name,
+			    const strings &flags = {}) const
+	{
+		return rseq_probe(libc(), mode(), name, flags);
+	}
+};
+
+/* A test of one libc, however linked; skipped where it is not built. */
+class LibcTest : public testing::TestWithParam<libc> {
+protected:
+	void SetUp() override;
+	const harness::libc &libc() const { return GetParam(); }
+};
+
+/* ---- what the kernel gives ---- */
+
+/* AT_RSEQ_FEATURE_SIZE, and the length that a libc with the line registers. */
+unsigned int kernel_feature_size();
+unsigned int line_length();
+
+} // namespace harness

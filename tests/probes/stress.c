@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stress KIND SECONDS: more threads than cpus add to the same per-cpu words
+ * while they are moved about and interrupted by signals whose handlers add to
+ * the same words, until that has happened often enough, or for so long.  KIND
+ * plain is what must not be done: it shows that the load is one under which
+ * updates get lost.
+ */
+#include "area.h"
+#include "migrate.h"
+
+#include <signal.h>
+
+#include <rseq/rseq.h>
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+enum { MAX_CPUS = 1024, MAX_THREADS = 256, MOVES = 2000, SIGNALS = 4000 };
+
+struct slot {
+	intptr_t value;
+	char pad[64 - sizeof(intptr_t)];
+};
+
+static _Alignas(64) struct slot slots[MAX_CPUS];
+static struct rseq_counter counter;
+static long deadline;
+static intptr_t total, retries, signals;
+static __thread intptr_t mine, in_handler, tried;	/* of this thread */
+static void (*add_one)(void);
+
+static void add_counter(void)
+{
+	rseq_counter_add(&counter, 0, 1);
+}
+
+/* Both operations, as a program would write the loop around them. */
+static void add_section(void)
+{
+	for (;;) {
+		int cpu = (int)rseq_cpu_start();
+		if (rseq_load_add_store(&slots[cpu].value, 1, cpu) ==
+		    RSEQ_COMMITTED)
+			return;
+		++tried;
+	}
+}
+
+static void add_compare(void)
+{
+	for (;;) {
+		int cpu = (int)rseq_cpu_start();
+		intptr_t *v = &slots[cpu].value;
+		intptr_t old = *(volatile intptr_t *)v;
+		if (rseq_load_cbne_store(v, old, old + 1, cpu) ==
+		    RSEQ_COMMITTED)
+			return;
+		++tried;
+	}
+}
+
+static void add_plain(void)
+{
+	volatile intptr_t *v = &slots[rseq_cpu_start()].value;
+	intptr_t old = *v;
+
+	*v = old + 1;
+}
+
+static void handler(int signal)
+{
+	(void)signal;
+	for (int i = 0; i < 3; ++i)
+		add_one();
+	in_handler += 3;
+	__atomic_add_fetch(&signals, 1, __ATOMIC_RELAXED);
+}
+
+static long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static int enough(void)
+{
+	return (__atomic_load_n(&signals, __ATOMIC_RELAXED) >= SIGNALS &&
+		__atomic_load_n(&migrations, __ATOMIC_RELAXED) >= MOVES) ||
+		now() > deadline;
+}
+
+static int start_signals(timer_t *timer)
+{
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1,
+	};
+	const struct itimerspec often = {
+		.it_value.tv_nsec = 200000, .it_interval.tv_nsec = 200000,
+	};
+
+	event.sigev_notify_thread_id = (int)syscall(SYS_gettid);
+	return timer_create(CLOCK_MONOTONIC, &event, timer) ||
+		timer_settime(*timer, 0, &often, NULL);
+}
+
+static void *work(void *slot)
+{
+	timer_t timer;
+
+	if (start_signals(&timer))
+		return "no timer";
+	be_victim((unsigned int)(uintptr_t)slot);
+	do {
+		for (int n = 0; n < 10000; ++n)
+			add_one();
+		mine += 10000;
+	} while (!enough());
+	be_no_victim((unsigned int)(uintptr_t)slot);
+	timer_delete(timer);
+	__atomic_add_fetch(&total, mine + in_handler, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&retries, tried, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void *choose(const char *kind)
+{
+	static const struct {
+		const char *name;
+		void (*add)(void);
+	} kinds[] = {
+		{"counter", add_counter}, {"add", add_section},
+		{"cbne", add_compare}, {"plain", add_plain},
+	};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
+		if (!strcmp(kind, kinds[i].name))
+			add_one = kinds[i].add;
+	return add_one ? &add_one : NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct timespec pause = {.tv_nsec = 100000};
+	const int threads = least(3 * (int)sysconf(_SC_NPROCESSORS_ONLN) + 1,
+				  VICTIMS);
+	struct sigaction action = {.sa_handler = handler,
+				   .sa_flags = SA_RESTART};
+	pthread_t t[MAX_THREADS], mover;
+	intptr_t sum = 0;
+	int failed = 0;
+
+	if (argc < 3 || !choose(argv[1]) || rseq_cpu_limit() > MAX_CPUS)
+		return 2;
+	deadline = now() + atoi(argv[2]);
+	if (rseq_counter_init(&counter, 1))
+		return 2;
+	sigaction(SIGUSR1, &action, NULL);
+	pthread_create(&mover, NULL, migrate, &pause);
+	for (int i = 0; i < threads; ++i)
+		pthread_create(&t[i], NULL, work, (void *)(uintptr_t)i);
+	for (int i = 0; i < threads; ++i) {
+		void *problem;
+		pthread_join(t[i], &problem);
+		failed += problem != NULL;
+	}
+	__atomic_store_n(&stop_migrating, 1, __ATOMIC_RELAXED);
+	pthread_join(mover, NULL);
+	for (int i = 0; i < MAX_CPUS; ++i)
+		sum += slots[i].value;
+	sum += rseq_counter_sum(&counter, 0);
+	printf("threads=%d\nfailed=%d\nexpected=%td\nsum=%td\nsignals=%td\n"
+	       "retries=%td\nmigrations=%lu\nregistered=%d\n", threads, failed,
+	       total, sum, signals, retries, migrations,
+	       rseq_current_cpu() >= 0);
+	return 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* rseq(2) refused by a filter: programs are unharmed and know the reason. */
+#include <cerrno>
+
+#include <rseq/query.h>
+
+#include "expect.hh"
+
+using namespace harness;
+
+class Refused : public VariantTest {
+protected:
+	static outcome under_filter(int error, const strings &command)
+	{
+		fs::path refuse = probe(libcs().front(), pie(), "refuse");
+		return run(strings{refuse, std::to_string(error)} + command);
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Refused, testing::ValuesIn(variants()),
+			 variant_name);
+
+static const int errors[] = {ENOSYS, EPERM, EINVAL};
+
+TEST_P(Refused, FromTheStartTheAreaSaysSo)
+{
+	const fs::path program = build("status");
+
+	for (int error : errors) {
+		outcome got = under_filter(error, {program});
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("main.cpu_id"), -2) << got;
+		EXPECT_EQ(got.number("main.getcpu_wrong"), 0) << got;
+		EXPECT_GT(got.number("main.cpus"), 0) << got;
+		EXPECT_EQ(got.number("rseq_size"), 0) << got;
+		if (!libc().line)
+			continue;
+		EXPECT_EQ(got.number("main.status"), 1 | error << 16) << got;
+	}
+}
+
+TEST_P(Refused, FromTheStartThreadsAreUnharmed)
+{
+	const fs::path program = build("threads");
+
+	for (int error : errors) {
+		outcome got = under_filter(error, {program});
+		ASSERT_TRUE(got.ok()) << got;
+		for (std::string kind : {"joinable", "detached", "c11"}) {
+			EXPECT_EQ(got.number(kind + ".threads"), 24) << got;
+			EXPECT_EQ(got.number(kind + ".registered"), 0) << got;
+			EXPECT_EQ(got.number(kind + ".getcpu_wrong"), 0)
+				<< got;
+			if (!libc().line)
+				continue;
+			for (const char *of : {".status", ".status_max"})
+				EXPECT_EQ(got.number(kind + of),
+					  1 | error << 16) << got;
+		}
+	}
+}
+
+TEST_P(Refused, FromTheStartCountersAreExactAndTheReasonIsKnown)
+{
+	const fs::path program = build_rseq("counter");
+
+	for (int error : errors) {
+		outcome got = under_filter(error, {program});
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("differ"), 0) << got;
+		EXPECT_EQ(got.number("sections"), 0) << got;
+		EXPECT_GT(got.number("slow"), 0) << got;
+		EXPECT_EQ(got.number("info.mode"), RSEQ_MODE_OFF) << got;
+		EXPECT_EQ(got.number("info.length"), 0) << got;
+		EXPECT_EQ(got.number("info.feature_size"), 0) << got;
+		/* Stock glibc keeps no record; EINVAL is ambiguous there. */
+		if (!libc().line && error == EINVAL) {
+			EXPECT_EQ(got.number("info.reason"), RSEQ_OFF_UNKNOWN)
+				<< got;
+			continue;
+		}
+		EXPECT_EQ(got.number("info.reason"), RSEQ_OFF_REFUSED) << got;
+		EXPECT_EQ(got.number("info.error"), error) << got;
+	}
+}
+
+/* Stock glibc aborts the process: only those with the line can pass. */
+class RefusedLater : public VariantTest {
+protected:
+	void expect_unregistered(const outcome &got, const std::string &who,
+				 int error);
+};
+
+INSTANTIATE_TEST_SUITE_P(, RefusedLater, testing::ValuesIn(patched_variants()),
+			 variant_name);
+
+void RefusedLater::expect_unregistered(const outcome &got,
+				       const std::string &who, int error)
+{
+	SCOPED_TRACE(who);
+	EXPECT_EQ(got.number(who + ".threads"), 32) << got;
+	EXPECT_EQ(got.number(who + ".registered"), 0) << got;
+	EXPECT_EQ(got.number(who + ".getcpu_wrong"), 0) << got;
+	EXPECT_EQ(got.number(who + ".status"), 1 | error << 16) << got;
+	EXPECT_EQ(got.number(who + ".status_max"), 1 | error << 16) << got;
+}
+
+TEST_P(RefusedLater, TheProgramGoesOnAndCountsExactly)
+{
+	const fs::path program = build_rseq("late");
+
+	for (int error : errors) {
+		outcome got = run({program, std::to_string(error)});
+		ASSERT_TRUE(got.ok()) << got;
+		expect_unregistered(got, "late", error);
+		expect_unregistered(got, "late_detached", error);
+		EXPECT_EQ(got.number("late_info.reason"), RSEQ_OFF_REFUSED)
+			<< got;
+		EXPECT_EQ(got.number("late_info.error"), error) << got;
+		EXPECT_EQ(got.number("late_info.length"), 0) << got;
+		/* Those registered before stay so. */
+		for (std::string who : {"early", "itself"}) {
+			EXPECT_EQ(got.number(who + ".registered"), 32) << got;
+			EXPECT_EQ(got.number(who + ".wrong"), 0) << got;
+		}
+		EXPECT_EQ(got.number("after.wrong"), 0) << got;
+		EXPECT_EQ(got.number("main_info.reason"), RSEQ_ON) << got;
+		EXPECT_EQ(got.number("sum"), got.number("expected")) << got;
+	}
+}

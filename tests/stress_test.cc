@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Sums are exact under preemption, migration and signals, all at once. */
+#include "harness.hh"
+
+using namespace harness;
+
+class Stress : public VariantTest {
+protected:
+	outcome under_load(const std::string &kind) const
+	{
+		return run({build_rseq("stress"), kind, "30"});
+	}
+	void expect_exact(const std::string &kind) const
+	{
+		outcome got = under_load(kind);
+
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("failed"), 0) << got;
+		EXPECT_EQ(got.number("registered"), 1) << got;
+		/* It was the load that it should be. */
+		EXPECT_GT(got.number("signals"), 1000) << got;
+		EXPECT_GT(got.number("migrations"), 1000) << got;
+		EXPECT_EQ(got.number("sum"), got.number("expected")) << got;
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Stress,
+			 testing::ValuesIn(variants({"pie", "static"})),
+			 variant_name);
+
+TEST_P(Stress, CounterIsExact)
+{
+	expect_exact("counter");
+}
+
+TEST_P(Stress, LoadAddStoreIsExact)
+{
+	expect_exact("add");
+}
+
+TEST_P(Stress, LoadCbneStoreIsExact)
+{
+	expect_exact("cbne");
+}
+
+/* Else the others would prove nothing. */
+TEST_P(Stress, PlainAddsLoseUpdates)
+{
+	outcome got;
+
+	for (int tries = 0; tries < 20; ++tries) {
+		got = under_load("plain");
+		ASSERT_TRUE(got.ok()) << got;
+		if (got.number("sum") < got.number("expected"))
+			return;
+	}
+	FAIL() << "no update was lost under this load" << got;
+}
