@@ -46,7 +46,8 @@ TEST_P(Accessor, IsOneInstructionOnTheLine)
 
 	for (const strings &c : compilers)
 		for (const char *language : {"-xc", "-xc++"})
-			for (const char *model : {"-fPIC", "-fPIE", "-fno-pie"}) {
+			for (const char *model : {"-fPIC", "-fPIE",
+						  "-fno-pie"}) {
 				fs::path out = scratch_dir() / libc().name /
 					("accessor" + std::to_string(n++) +
 					 ".o");

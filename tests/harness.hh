@@ -115,7 +115,7 @@ fs::path probe_library(const libc &l, const std::string &name,
 		       const std::string &file, const strings &flags = {});
 /* librseq.a for l, from the sources. */
 fs::path librseq(const libc &l, const strings &flags);
-/* librseq.so for l: the same sources, the symbol map, checked by the linker. */
+/* librseq.so for l: the same sources, with the symbol map. */
 fs::path librseq_shared(const libc &l);
 strings rseq_include_flags();
 

@@ -53,7 +53,8 @@ TEST_P(Library, ThreadLocalsAreSmall)
 		if (line.find("  TLS ") == std::string::npos)
 			continue;
 		std::istringstream fields(line);
-		std::string type, offset, address, physical, file, memory, align;
+		std::string type, offset, address, physical, file, memory,
+			align;
 		fields >> type >> offset >> address >> physical >> file >>
 			memory;
 		while (fields >> align)

@@ -108,7 +108,7 @@ int main(void)
 	printf("cbne_refused=%d\n", (int)rseq_load_cbne_store(&v, 43, 44,
 							      -2));
 	printf("unchanged_too=%td\n", v);
-	v = expect;	/* both operands the same word, and the new value too */
+	v = expect;	/* the place is an operand's, and the new value */
 	printf("cbne_alias=%d\n", TRY(rseq_load_cbne_store(&expect, expect,
 		expect, cpu)));
 
