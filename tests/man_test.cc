@@ -16,16 +16,18 @@
 
 using namespace man;
 
-namespace {
+namespace
+{
 
 const string cc = env("CC", "cc") + " -std=c11 -Wall -Wextra -Werror " +
-	env("RSEQ_CPPFLAGS", "-I" + (top / "include").string() + " -I" +
-	    top.string()) + " " + env("RSEQ_CFLAGS", "");
+		  env("RSEQ_CPPFLAGS", "-I" + (top / "include").string() +
+					   " -I" + top.string()) +
+		  " " + env("RSEQ_CFLAGS", "");
 
 /* Called by inline functions and nobody else, so without a page. */
 const std::set<string> internal = {
-	"rseq_counter_add_slow", "rseq_event_count", "rseq_event_token",
-	"rseq_thread_event", "rseq_thread_line", "rseq_why_not",
+    "rseq_counter_add_slow", "rseq_event_count", "rseq_event_token",
+    "rseq_thread_event",     "rseq_thread_line", "rseq_why_not",
 };
 
 struct scratch {
@@ -36,7 +38,10 @@ struct scratch {
 		string name = dir;
 		dir = mkdtemp(name.data());
 	}
-	~scratch() { fs::remove_all(dir); }
+	~scratch()
+	{
+		fs::remove_all(dir);
+	}
 
 	string write(const string &name, const string &text) const
 	{
@@ -47,8 +52,8 @@ struct scratch {
 
 /* What the public headers declare. */
 struct api {
-	std::map<string, string> declaration;	/* of functions, variables */
-	std::set<string> type;			/* struct and enum bodies */
+	std::map<string, string> declaration; /* of functions, variables */
+	std::set<string> type;		      /* struct and enum bodies */
 	std::set<string> enumerator;
 };
 
@@ -69,15 +74,15 @@ void declare(api &a, string text)
 		a.type.insert(m.str());
 		const string body = m.str();
 		for (std::sregex_iterator i(body.begin(), body.end(), value),
-		     end; i != end; ++i)
+		     end;
+		     i != end; ++i)
 			a.enumerator.insert(i->str());
 	}
 	if (text.starts_with("typedef"))
 		return;
 	if (std::regex_search(text, m, type))
 		text = replaced(text, "\\{.*\\} ", "");
-	if (text.starts_with("extern") &&
-	    std::regex_search(text, m, variable))
+	if (text.starts_with("extern") && std::regex_search(text, m, variable))
 		a.declaration[m[1]] = text;
 	else if (std::regex_search(text, m, function))
 		a.declaration[m[1]] = replaced(text, "^extern ", "");
@@ -118,10 +123,11 @@ const api &headers()
 		string text;
 		for (auto &entry : fs::directory_iterator(top / "include/rseq"))
 			if (entry.path().extension() == ".h")
-				text += "#include <rseq/" + entry.path()
-					.filename().string() + ">\n";
-		return parse(run(cc + " -E -P " +
-				 s.write("all.c", text)).output);
+				text += "#include <rseq/" +
+					entry.path().filename().string() +
+					">\n";
+		return parse(
+		    run(cc + " -E -P " + s.write("all.c", text)).output);
 	}();
 	return all;
 }
@@ -151,9 +157,10 @@ string test_name(const testing::TestParamInfo<string> &info)
 	return replaced(info.param, "\\W", "_");
 }
 
-class Man : public testing::TestWithParam<string> {
-protected:
-	const page p { top / "man" / GetParam() };
+class Man : public testing::TestWithParam<string>
+{
+      protected:
+	const page p{top / "man" / GetParam()};
 
 	void SetUp() override
 	{
@@ -162,12 +169,14 @@ protected:
 	}
 };
 
-class ManAlias : public Man {};
+class ManAlias : public Man
+{
+};
 
 INSTANTIATE_TEST_SUITE_P(Pages, Man, testing::ValuesIn(files(pages(false))),
 			 test_name);
-INSTANTIATE_TEST_SUITE_P(Pages, ManAlias,
-			 testing::ValuesIn(files(pages(true))), test_name);
+INSTANTIATE_TEST_SUITE_P(Pages, ManAlias, testing::ValuesIn(files(pages(true))),
+			 test_name);
 
 TEST_P(Man, LintsClean)
 {
@@ -178,15 +187,18 @@ TEST_P(Man, LintsClean)
 			   ".*lower case character in document title.*\n", ""),
 		  "");
 	if (have("groff")) {
-		EXPECT_EQ(run("groff -Tutf8 -man -t -ww -z -rCHECKSTYLE=3" +
-			      file).output, "");
+		EXPECT_EQ(
+		    run("groff -Tutf8 -man -t -ww -z -rCHECKSTYLE=3" + file)
+			.output,
+		    "");
 	}
 }
 
 TEST_P(Man, TitleLineIsThatOfTheFile)
 {
 	const std::regex title("\\.TH " + pattern(p.name()) + " " +
-		p.section() + " \\d{4}-\\d\\d-\\d\\d \"librseq \\d+\\.\\d+\"");
+			       p.section() +
+			       " \\d{4}-\\d\\d-\\d\\d \"librseq \\d+\\.\\d+\"");
 	bool found = false;
 
 	for (const string &line : lines(p.source()))
@@ -194,7 +206,7 @@ TEST_P(Man, TitleLineIsThatOfTheFile)
 	EXPECT_TRUE(found) << "no .TH as expected";
 	const auto names = p.names();
 	EXPECT_NE(std::find(names.begin(), names.end(), p.name()), names.end())
-		<< "the page is not about what it is called";
+	    << "the page is not about what it is called";
 }
 
 TEST_P(Man, SentencesBeginLines)
@@ -217,14 +229,16 @@ TEST_P(Man, FitsATerminal)
 TEST_P(Man, EveryReferenceToOurPagesExists)
 {
 	static const std::regex reference(
-		"\\b((?:lib)?rseq[\\w+-]*|tlabi[\\w+-]*) ?\\((\\d)\\)");
-	const string text = p.rendered(400);
-
-	for (std::sregex_iterator i(text.begin(), text.end(), reference), end;
-	     i != end; ++i)
-		EXPECT_TRUE(fs::exists(top / "man" /
+	    "\\b((?:lib)?rseq[\\w+-]*|tlabi[\\w+-]*) ?\\((\\d)\\)");
+	for (const string &text : {p.rendered(400), slurp(top / "README.md")})
+		for (std::sregex_iterator
+			 i(text.begin(), text.end(), reference),
+		     end;
+		     i != end; ++i)
+			EXPECT_TRUE(
+			    fs::exists(top / "man" /
 				       ((*i)[1].str() + "." + (*i)[2].str())))
-			<< i->str();
+			    << i->str();
 }
 
 TEST_P(Man, SeeAlsoIsInOrder)
@@ -239,7 +253,9 @@ TEST_P(Man, SeeAlsoIsInOrder)
 	EXPECT_FALSE(found.empty());
 	EXPECT_TRUE(std::is_sorted(found.begin(), found.end())) << text;
 	EXPECT_EQ(std::count(found.begin(), found.end(),
-			     p.section() + " " + p.name()), 0) << "itself";
+			     p.section() + " " + p.name()),
+		  0)
+	    << "itself";
 }
 
 TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
@@ -266,7 +282,8 @@ TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 	}
 	for (const string &name : p.names())
 		EXPECT_EQ(headers().declaration.contains(name),
-			  shown.contains(name)) << name;
+			  shown.contains(name))
+		    << name;
 	EXPECT_EQ(shown.empty(), p.name() == "librseq");
 
 	/* The headers that the page names declare it; again is no conflict. */
@@ -280,9 +297,10 @@ TEST_P(Man, TypesAreThoseOfTheHeaders)
 {
 	if (p.section() != "3")
 		return;
-	for (const string &type : parse(replaced(p.part("DESCRIPTION"),
-						 "[^{};]*\n +(?=struct|enum)",
-						 "\n")).type)
+	for (const string &type :
+	     parse(replaced(p.part("DESCRIPTION"), "[^{};]*\n +(?=struct|enum)",
+			    "\n"))
+		 .type)
 		EXPECT_TRUE(headers().type.contains(type)) << type;
 }
 
@@ -298,24 +316,60 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 		GTEST_SKIP() << "rseq(2) says: " << strerror(errno);
 	for (const example &e : all) {
 		s.write(e.file, e.source);
-		ASSERT_TRUE(std::regex_search(e.compile,
-			std::regex("^(tlabi-g)?cc? -o \\S+ "))) << e.file;
+		ASSERT_TRUE(std::regex_search(
+		    e.compile, std::regex("^(tlabi-g)?cc? -o \\S+ ")))
+		    << e.file;
 		string compile = replaced(e.compile, "^(tlabi-g)?cc?", "");
 		compile = replaced(compile, "-lrseq", "");
 		const string in = "cd '" + s.dir.string() + "' && ";
 		/* The flags may hold paths that begin here, not there. */
-		result r = run(replaced(cc + compile, " (\\w+\\.c)\\b",
-			(" '" + s.dir.string() + "/$1'").c_str()) +
-			(e.compile.find("-lrseq") == string::npos ?
-			 "" : " " + libs) + " && mv '" +
-			e.command.substr(2) + "' '" + s.dir.string() + "'");
+		result r = run(
+		    replaced(cc + compile, " (\\w+\\.c)\\b",
+			     (" '" + s.dir.string() + "/$1'").c_str()) +
+		    (e.compile.find("-lrseq") == string::npos ? ""
+							      : " " + libs) +
+		    " && mv '" + e.command.substr(2) + "' '" + s.dir.string() +
+		    "'");
 		ASSERT_EQ(r.status, 0) << e.file << ":\n" << r.output;
 		r = run(in + "timeout 60 " + e.command);
 		EXPECT_EQ(r.status, 0) << e.file << ":\n" << r.output;
 		EXPECT_TRUE(std::regex_match(r.output, std::regex(e.output)))
-			<< e.file << " said:\n" << r.output << "expected:\n"
-			<< e.output;
+		    << e.file << " said:\n"
+		    << r.output << "expected:\n"
+		    << e.output;
 	}
+}
+
+/* Rows "4 uint32_t cpu_id" of a table, constants as "RSEQ_DIFFERENT (1)". */
+TEST_P(Man, NumbersAreThoseOfTheHeaders)
+{
+	static const std::regex row(
+	    "^ +(\\d+) +(?:u|uint)(32|64)(?:_t)? (\\w+)(?:\\[(\\d)\\])?");
+	static const std::regex constant("\\b(RSEQ_\\w+) \\((-?\\d+)\\)");
+	string program = "#include <rseq/rseq.h>\n";
+	std::smatch m;
+
+	for (const string &line : lines(p.rendered())) {
+		if (std::regex_search(line, m, row)) {
+			const string field = m[3], bits = m[2], many = m[4];
+			program += "_Static_assert(offsetof(struct tlabi, " +
+				   field + ") == " + m[1].str() +
+				   " && sizeof ((struct tlabi *)0)->" + field +
+				   " == " + bits + " / 8 * " +
+				   (many.empty() ? "1" : many) + ", \"" +
+				   field + "\");\n";
+		} else if (std::regex_search(line, m, constant) &&
+			   headers().enumerator.contains(m[1])) {
+			program += "_Static_assert(" + m[1].str() +
+				   " == " + m[2].str() + ", \"" + m[1].str() +
+				   "\");\n";
+		}
+	}
+	EXPECT_TRUE(p.name() != "tlabi" ||
+		    program.find("offsetof") != string::npos);
+	scratch s;
+	result r = run(cc + " -fsyntax-only " + s.write("numbers.c", program));
+	EXPECT_EQ(r.status, 0) << r.output;
 }
 
 TEST_P(ManAlias, LeadsToAPageThatNamesIt)
@@ -327,7 +381,7 @@ TEST_P(ManAlias, LeadsToAPageThatNamesIt)
 	ASSERT_TRUE(std::regex_match(source, m, link)) << source;
 	EXPECT_EQ(m[1], m[3]);
 	EXPECT_EQ(m[1], p.section());
-	const page target { top / "man" / m[2].str() };
+	const page target{top / "man" / m[2].str()};
 	ASSERT_TRUE(fs::exists(target.file)) << target.file;
 	const auto names = target.names();
 	EXPECT_NE(std::find(names.begin(), names.end(), p.name()), names.end());
@@ -342,9 +396,10 @@ TEST(ManPages, EveryFunctionHasOne)
 	EXPECT_GT(headers().declaration.size(), internal.size());
 	for (auto &[name, text] : headers().declaration) {
 		EXPECT_NE(documented.contains(name), internal.contains(name))
-			<< text;
+		    << text;
 		EXPECT_NE(fs::exists(top / "man" / (name + ".3")),
-			  internal.contains(name)) << text;
+			  internal.contains(name))
+		    << text;
 	}
 }
 
@@ -353,16 +408,37 @@ TEST(ManPages, NoneIsAboutSomethingElse)
 	if (!have("mandoc"))
 		GTEST_SKIP() << "mandoc is not installed";
 	for (const string &name : names_in_section_3())
-		EXPECT_TRUE(headers().declaration.contains(name) ||
-			    name == "librseq" ||
-			    std::any_of(headers().type.begin(),
-					headers().type.end(),
-					[&](const string &type) {
-				return type.starts_with("struct " + name + " ");
-			})) << name;
+		EXPECT_TRUE(
+		    headers().declaration.contains(name) || name == "librseq" ||
+		    std::any_of(headers().type.begin(), headers().type.end(),
+				[&](const string &type) {
+					return type.starts_with("struct " +
+								name + " ");
+				}))
+		    << name;
 	for (const string &name : internal)
 		EXPECT_TRUE(headers().declaration.contains(name) ||
-			    name.starts_with("rseq_thread")) << name;
+			    name.starts_with("rseq_thread"))
+		    << name;
+}
+
+TEST(ManPages, RseqInfoPrintsWhatItsPageLists)
+{
+	const fs::path info = fs::path(env("TOP_BUILDDIR", ".")) / "rseq-info";
+	static const std::regex key("\"(\\w+)\":");
+
+	if (!have("mandoc") || !fs::exists(info))
+		GTEST_SKIP() << "mandoc is not installed, or no " << info;
+	const string page_text = page{top / "man/rseq-info.1"}.part("OUTPUT");
+	const string json = run("'" + info.string() + "' --json").output;
+	int keys = 0;
+
+	for (std::sregex_iterator i(json.begin(), json.end(), key), end;
+	     i != end; ++i, ++keys)
+		EXPECT_TRUE(std::regex_search(
+		    page_text, std::regex(" " + (*i)[1].str() + "  ")))
+		    << i->str();
+	EXPECT_GT(keys, 0) << json;
 }
 
 TEST(ManPages, EveryConstantIsExplained)
@@ -375,8 +451,9 @@ TEST(ManPages, EveryConstantIsExplained)
 		text += p.rendered();
 	EXPECT_FALSE(headers().enumerator.empty());
 	for (const string &name : headers().enumerator)
-		EXPECT_TRUE(std::regex_search(text, std::regex("\\b" + name +
-							       "\\b"))) << name;
+		EXPECT_TRUE(
+		    std::regex_search(text, std::regex("\\b" + name + "\\b")))
+		    << name;
 }
 
-}
+} // namespace
