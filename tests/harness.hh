@@ -72,18 +72,19 @@ struct libc {
 	bool line;		/* it gives every thread the line */
 	fs::path root;		/* of its sysroot; empty for the host's */
 	std::string missing;	/* why it cannot be used; empty: it can */
+	std::string other = {};	/* its compiler, if it has no sysroot */
 
 	std::string compiler() const;
-	/* For compilers other than its own: where its headers are. */
-	strings include_flags(const std::string &with) const;
+	/* The command that runs gcc, or clang, for it. */
+	strings gcc() const, clang() const;
+	fs::path loader() const;	/* its dynamic linker */
 };
 
 /* The host's and every patched one; a placeholder where none is built. */
 const std::vector<libc> &libcs();
 /* Those with the line. */
 std::vector<libc> patched();
-/* An unpatched one of the same family: the sysroot's twin, else the system's;
- * name is empty if there is none. */
+/* An unpatched one of the same family: its twin, else the system's. */
 libc stock_of(const libc &l);
 
 struct link_mode {

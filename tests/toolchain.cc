@@ -87,16 +87,32 @@ static std::string content(const fs::path &file)
 
 std::string libc::compiler() const
 {
-	return root.empty() ? cc() : (root / "bin/tlabi-gcc").string();
+	if (!root.empty())
+		return root / "bin/tlabi-gcc";
+	return other.empty() ? cc() : other;
 }
 
-strings libc::include_flags(const std::string &with) const
+strings libc::gcc() const
+{
+	return {compiler()};
+}
+
+strings libc::clang() const
 {
 	if (root.empty())
-		return {};
-	outcome where = run({with, "-print-file-name=include"});
-	std::string own = where.out.substr(0, where.out.find('\n'));
-	return {"-nostdinc", "-isystem", root / "include", "-isystem", own};
+		return {harness::clang()};
+	return {"env", "TLABI_CC=" + harness::clang(), compiler()};
+}
+
+fs::path libc::loader() const
+{
+	if (!root.empty()) {
+		outcome about;
+		about.out = content(root / "share/tlabi/sysroot.txt");
+		return about.text("loader");
+	}
+	return family == family::musl ? "/lib/ld-musl-x86_64.so.1" :
+		"/lib64/ld-linux-x86-64.so.2";
 }
 
 static libc sysroot(const fs::path &root)
@@ -163,7 +179,9 @@ libc stock_of(const libc &l)
 		return sysroot(twin);
 	if (l.family == family::glibc)
 		return libcs().front();
-	return {};
+	return {"musl-tools", family::musl, false, {},
+		have("musl-gcc") ? "" : "no stock musl: see build-libc --stock",
+		"musl-gcc"};
 }
 
 const std::vector<link_mode> &link_modes()
@@ -220,16 +238,17 @@ static const std::string &shared_inputs()
 static std::string key_of(const strings &command)
 {
 	std::string key = shared_inputs();
-	fs::path root = fs::path(command[0]).parent_path().parent_path();
 
-	for (const char *file : {"lib/libc.so", "lib/libc.a", "lib/libc.so.6",
-				 "share/tlabi/sysroot.txt"})
-		if (command[0].ends_with("/tlabi-gcc"))
-			key += stamp(root / file) + ' ';
 	for (const std::string &arg : command) {
 		key += '\n' + arg;
-		if (arg.starts_with('/') && fs::is_regular_file(arg))
-			key += ' ' + stamp(arg);
+		if (!arg.starts_with('/') || !fs::is_regular_file(arg))
+			continue;
+		key += ' ' + stamp(arg);
+		if (arg.ends_with("/bin/tlabi-gcc"))
+			for (const char *file : {"libc.so", "libc.a",
+						 "libc.so.6"})
+				key += ' ' + stamp(fs::path(arg).parent_path() /
+						   "../lib" / file);
 	}
 	return key;
 }
