@@ -80,6 +80,9 @@ struct libc {
 	fs::path loader() const;	/* its dynamic linker */
 };
 
+std::ostream &operator<<(std::ostream &to, const libc &l);
+std::string libc_name(const testing::TestParamInfo<libc> &info);
+
 /* The host's and every patched one; a placeholder where none is built. */
 const std::vector<libc> &libcs();
 /* Those with the line. */
@@ -112,6 +115,8 @@ fs::path probe_library(const libc &l, const std::string &name,
 		       const std::string &file, const strings &flags = {});
 /* librseq.a for l, from the sources. */
 fs::path librseq(const libc &l, const strings &flags);
+/* librseq.so for l: the same sources, the symbol map, checked by the linker. */
+fs::path librseq_shared(const libc &l);
 strings rseq_include_flags();
 
 /* ---- parameters ---- */
@@ -142,6 +147,13 @@ protected:
 	{
 		return rseq_probe(libc(), mode(), name, flags);
 	}
+};
+
+/* A test of one libc, however linked; skipped where it is not built. */
+class LibcTest : public testing::TestWithParam<libc> {
+protected:
+	void SetUp() override;
+	const harness::libc &libc() const { return GetParam(); }
 };
 
 /* ---- what the kernel gives ---- */

@@ -339,14 +339,12 @@ strings rseq_include_flags()
 		"-I" + source_dir().string()};
 }
 
-fs::path librseq(const libc &l, const strings &flags)
+/* The objects of librseq for l, in dir. */
+static strings librseq_objects(const libc &l, const strings &flags,
+			       const fs::path &dir)
 {
-	const fs::path dir = scratch_dir() / l.name / with_flags("rseq", flags);
-	const fs::path archive = dir / "librseq.a";
 	strings objects;
 
-	fs::create_directories(dir);
-	file_lock lock(dir / "lock");
 	for (const auto &e : fs::directory_iterator(source_dir() / "librseq")) {
 		fs::path source = e.path();
 		if (source.extension() != ".cc" ||
@@ -363,17 +361,42 @@ fs::path librseq(const libc &l, const strings &flags)
 		objects.push_back(object);
 	}
 	std::sort(objects.begin(), objects.end());
+	return objects;
+}
+
+fs::path librseq(const libc &l, const strings &flags)
+{
+	const fs::path dir = scratch_dir() / l.name / with_flags("rseq", flags);
+	const fs::path archive = dir / "librseq.a", made = dir / "new.a";
 	std::string key;
+
+	fs::create_directories(dir);
+	file_lock lock(dir / "lock");
+	const strings objects = librseq_objects(l, flags, dir);
 	for (const std::string &o : objects)
 		key += o + ' ' + stamp(o) + '\n';
 	if (content(dir / "key") == key)
 		return archive;
-	const fs::path made = dir / "new.a";
 	fs::remove(made);
 	must(run(strings{"gcc-ar", "rcsD", made} + objects), made);
 	fs::rename(made, archive);
 	std::ofstream(dir / "key", std::ios::binary) << key;
 	return archive;
+}
+
+fs::path librseq_shared(const libc &l)
+{
+	const fs::path dir = scratch_dir() / l.name / "rseq-shared";
+	const fs::path out = dir / "librseq.so";
+
+	fs::create_directories(dir);
+	file_lock lock(dir / "lock");
+	strings objects = librseq_objects(l, {"-fPIC"}, dir);
+	return must(compile(strings{l.compiler(), "-shared",
+		"-Wl,--version-script=" +
+		(source_dir() / "librseq/librseq.map").string(),
+		"-Wl,-soname,librseq.so", "-Wl,-z,text", "-Wl,-z,defs",
+		"-Wl,-z,nodelete"} + objects, out), out);
 }
 
 fs::path rseq_probe(const libc &l, const link_mode &mode,
@@ -434,6 +457,22 @@ std::string variant_name(const testing::TestParamInfo<variant> &info)
 std::ostream &operator<<(std::ostream &to, const variant &v)
 {
 	return to << v.libc.name << ' ' << v.mode.name;
+}
+
+std::ostream &operator<<(std::ostream &to, const libc &l)
+{
+	return to << l.name;
+}
+
+std::string libc_name(const testing::TestParamInfo<libc> &info)
+{
+	return identifier(info.param.name);
+}
+
+void LibcTest::SetUp()
+{
+	if (!libc().missing.empty())
+		GTEST_SKIP() << libc().missing;
 }
 
 void VariantTest::SetUp()

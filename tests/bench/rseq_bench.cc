@@ -4,6 +4,7 @@
  * that nobody contends with.  Prints key=value lines, nanoseconds each, the
  * best of many rounds.  C++20 without a C++ run time: it runs on any libc.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -43,6 +44,119 @@ __thread intptr_t tls_word;
 slot slots[1024];
 intptr_t shared_word;
 
+struct node {
+	node *next;
+};
+
+/* A head for each of: sections, a 16-byte compare-and-swap, a mutex. */
+struct alignas(64) list {
+	intptr_t head;
+	alignas(16) unsigned __int128 tagged;
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	node *locked;
+};
+
+struct alignas(64) array {
+	intptr_t count;
+	intptr_t slots[15];
+};
+
+list lists[1024];
+array arrays[1024];
+__thread node *tls_list;
+node one;
+
+int here()
+{
+	return rseq_cpu_start() & 1023;
+}
+
+#ifdef __x86_64__
+/* gcc calls libatomic for this; the instruction is what would be inlined. */
+bool compare_and_swap_16(unsigned __int128 *at, unsigned __int128 *expect,
+			 unsigned __int128 desired)
+{
+	auto *e = reinterpret_cast<uint64_t *>(expect);
+	bool same;
+
+	__asm__ __volatile__("lock cmpxchg16b %[at]"
+			     : "=@ccz" (same), [at] "+m" (*at),
+			       "+a" (e[0]), "+d" (e[1])
+			     : "b" ((uint64_t)desired),
+			       "c" ((uint64_t)(desired >> 64))
+			     : "memory");
+	return same;
+}
+
+/* A list whose head is a pointer below a tag that counts: no ABA. */
+void cas_push_pop()
+{
+	list &l = lists[here()];
+	unsigned __int128 old = l.tagged, now;
+
+	do {
+		one.next = reinterpret_cast<node *>((uint64_t)old);
+		now = (((old >> 64) + 1) << 64) | (uint64_t)&one;
+	} while (!compare_and_swap_16(&l.tagged, &old, now));
+	old = l.tagged;
+	do {
+		auto *n = reinterpret_cast<node *>((uint64_t)old);
+		now = (((old >> 64) + 1) << 64) | (uint64_t)n->next;
+	} while (!compare_and_swap_16(&l.tagged, &old, now));
+}
+#endif
+
+void mutex_push_pop()
+{
+	list &l = lists[here()];
+
+	pthread_mutex_lock(&l.lock);
+	one.next = l.locked;
+	l.locked = &one;
+	pthread_mutex_unlock(&l.lock);
+	pthread_mutex_lock(&l.lock);
+	l.locked = l.locked->next;
+	pthread_mutex_unlock(&l.lock);
+}
+
+void thread_local_push_pop()
+{
+	node *volatile &head = const_cast<node *volatile &>(tls_list);
+
+	one.next = head;
+	head = &one;
+	head = head->next;
+}
+
+void section_push_pop(unsigned limit)
+{
+	intptr_t n;
+
+	while (rseq_index_push(&lists[0].head, sizeof(list), limit,
+			       (intptr_t *)&one.next, (intptr_t)&one) < 0)
+		;
+	while (rseq_index_pop(&lists[0].head, sizeof(list), limit,
+			      offsetof(node, next), &n) < 0)
+		;
+}
+
+void array_push_pop()
+{
+	intptr_t n;
+	enum rseq_result r;
+
+	do {
+		const int cpu = rseq_cpu_start();
+		array &a = arrays[cpu & 1023];
+		r = rseq_array_push(a.slots, &a.count, 15, 1, cpu);
+	} while (r < 0);
+	do {
+		const int cpu = rseq_cpu_start();
+		array &a = arrays[cpu & 1023];
+		r = rseq_array_pop(a.slots, &a.count, &n, cpu);
+	} while (r < 0);
+}
+
 }
 
 int main()
@@ -58,8 +172,17 @@ int main()
 		const int cpu = rseq_current_cpu();
 		rseq_load_add_store(&slots[cpu & 1023].n, 1, cpu);
 	});
+	const unsigned limit = rseq_cpu_limit() < 1024 ? rseq_cpu_limit() : 1024;
+	measure("list_push_pop_section", [=] { section_push_pop(limit); });
+	measure("list_push_pop_mutex", [] { mutex_push_pop(); });
+	measure("list_push_pop_thread_local", [] { thread_local_push_pop(); });
+#ifdef __x86_64__
+	measure("list_push_pop_cmpxchg16b", [] { cas_push_pop(); });
+#endif
+	measure("array_push_pop_section", [] { array_push_pop(); });
 	measure("thread_local_add", [] {
-		*(volatile intptr_t *)&tls_word += 1;
+		volatile intptr_t &word = tls_word;
+		word = word + 1;
 	});
 	measure("per_cpu_atomic_add", [] {
 		__atomic_fetch_add(&slots[rseq_cpu_start() & 1023].n, 1,
