@@ -94,6 +94,7 @@ TEST_P(Library, ExportsExactlyTheMap)
 		if (name.starts_with("LIBRSEQ_"))
 			continue;
 		EXPECT_NE(line.find("@@LIBRSEQ_"), std::string::npos) << line;
+		EXPECT_TRUE(name.starts_with("rseq_")) << line;
 		missing.erase(name);
 		bool listed = false;
 		for (const std::string &pattern : mapped())

@@ -8,7 +8,7 @@
 
 #include <rseq/rseq.h>
 
-enum { CALLS = 1000000, TRIES = 200 };
+enum { CALLS = 1000000, TRIES = 100 };
 
 static volatile sig_atomic_t handled;
 static volatile uint32_t seen_by_handler;
@@ -44,7 +44,7 @@ static long changes(void)
 static int missed_signals(void (*f)(int))
 {
 	struct sigaction action = {.sa_handler = f};
-	struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0},
+	struct itimerval often = {{0, 500}, {0, 500}}, never = {{0, 0},
 								  {0, 0}};
 	int missed = 0;
 

@@ -47,8 +47,8 @@ int main(void)
 	printf("auxv=%lu\n", getauxval(27));
 	for (int i = RSEQ_ON; i <= RSEQ_OFF_UNKNOWN + 1; ++i)
 		for (int j = RSEQ_ON; j < i; ++j)
-			distinct &= strcmp(rseq_reason((enum rseq_reason)i),
-					   rseq_reason((enum rseq_reason)j))
+			distinct &= strcmp(rseq_strreason((enum rseq_reason)i),
+					   rseq_strreason((enum rseq_reason)j))
 				!= 0;
 	printf("reasons_distinct=%d\n", distinct);
 
@@ -57,8 +57,8 @@ int main(void)
 	sched_setaffinity(0, sizeof one, &one);
 	printf("cpu_right=%d\nstart_right=%d\n",
 	       rseq_current_cpu() == (int)kernel_cpu(),
-	       rseq_cpu_start() == kernel_cpu());
-	printf("cpu=%d\nstart=%u\n", rseq_current_cpu(), rseq_cpu_start());
+	       (unsigned int)rseq_cpu_start() == kernel_cpu());
+	printf("cpu=%d\nstart=%d\n", rseq_current_cpu(), (int)rseq_cpu_start());
 	printf("node=%d\nmm_cid=%d\nnode_right=%d\n", rseq_node_id(),
 	       rseq_mm_cid(), node_right());
 	printf("limit=%u\nconfigured=%ld\n", rseq_cpu_limit(),

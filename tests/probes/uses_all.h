@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every inline function of the public headers, used: C and C++. */
+/* The core of the public headers, used: C and C++. */
 #include <rseq/rseq.h>
 
 #ifdef __cplusplus
@@ -35,7 +35,7 @@ intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n)
 		rseq_counter_fini(c);
 	}
 	if (rseq_query(&info, sizeof info) == 0)
-		sum += info.offset + *rseq_reason(info.reason);
+		sum += info.offset + *rseq_strreason(info.reason);
 	return sum;
 }
 
