@@ -27,7 +27,7 @@ const string cc = env("CC", "cc") + " -std=c11 -Wall -Wextra -Werror " +
 /* Called by inline functions and nobody else, so without a page. */
 const std::set<string> internal = {
     "rseq_counter_add_slow", "rseq_event_count", "rseq_event_token",
-    "rseq_thread_event",     "rseq_thread_line", "rseq_why_not",
+    "rseq_thread_event",     "rseq_thread_line",
 };
 
 struct scratch {
@@ -140,6 +140,107 @@ std::set<string> names_in_section_3()
 		if (p.section() == "3")
 			for (const string &name : p.names())
 				out.insert(name);
+	return out;
+}
+
+/*
+ * The functions that a page documents by a rule: a row "name() [_a][_b|_c]" in
+ * its DESCRIPTION stands for name_a(), name_b(), name_a_b() and so on.
+ */
+std::map<string, string> variants(const page &p)
+{
+	static const std::regex row(
+	    "^ *(rseq_\\w+)\\(\\) +((?:\\[[_a-z0-9|]+\\])+) *$");
+	static const std::regex suffix("\\[([^\\]]*)\\]");
+	std::map<string, string> base;
+	std::smatch m;
+
+	for (const string &line : lines(p.part("DESCRIPTION"))) {
+		if (!std::regex_match(line, m, row))
+			continue;
+		std::vector<string> all = {m[1]};
+		const string rule = m[2];
+		for (std::sregex_iterator i(rule.begin(), rule.end(), suffix),
+		     end;
+		     i != end; ++i) {
+			const std::vector<string> so_far = all;
+			const string either =
+			    replaced((*i)[1].str(), "\\|", "\n");
+			for (const string &ending : lines(either))
+				for (const string &name : so_far)
+					all.push_back(name + ending);
+		}
+		for (const string &name : all)
+			if (name != m[1])
+				base[name] = m[1];
+	}
+	return base;
+}
+
+/* The instruction sets, as arch/ names them. */
+std::vector<string> architectures()
+{
+	std::vector<string> out;
+	std::error_code none;
+
+	for (auto &entry : fs::directory_iterator(top / "arch", none))
+		if (entry.path().extension() == ".h")
+			out.push_back(entry.path().stem());
+	std::sort(out.begin(), out.end());
+	return out;
+}
+
+string common_macros()
+{
+	string text;
+
+	for (const char *name : {"section.h", "ops.h", "index.h"})
+		text += slurp(top / "include/rseq" / name);
+	return text;
+}
+
+string macros_of(const string &isa)
+{
+	return slurp(top / "arch" / (isa + ".h"));
+}
+
+/* Whether every instruction set has the macro. */
+bool everywhere(const string &macro)
+{
+	const std::regex define("(^|\n) *#define " + macro + "\\b");
+
+	for (const string &isa : architectures())
+		if (!std::regex_search(common_macros() + macros_of(isa),
+				       define))
+			return false;
+	return true;
+}
+
+/* What follows prefix in a line of the text: NAME or NAME(a, b). */
+std::set<string> signatures(const string &text, const string &prefix)
+{
+	const std::regex line_of(prefix + "(RSEQ_\\w+(\\([^)]*\\))?).*");
+	std::set<string> out;
+	std::smatch m;
+
+	for (const string &line : lines(text))
+		if (std::regex_match(line, m, line_of))
+			out.insert(m[1]);
+	return out;
+}
+
+/* .BI NAME( a ", " b ) as it is printed. */
+string joined(const string &request)
+{
+	const string args = replaced(request, "^\\.BI? ", "");
+	string out;
+	bool quoted = false;
+
+	for (char c : args)
+		if (c == '"')
+			quoted = !quoted;
+		else if (c != ' ' || quoted)
+			out += c;
 	return out;
 }
 
@@ -270,6 +371,7 @@ TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 		if (line.starts_with("#"))
 			includes += line + "\n";
 		else if (!line.starts_with("cc ") &&
+			 !line.starts_with("RSEQ_") &&
 			 !line.starts_with("tlabi-gcc "))
 			prototypes += line + "\n";
 	}
@@ -291,6 +393,30 @@ TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 	scratch s;
 	result r = run(cc + " -fsyntax-only " + s.write("synopsis.c", program));
 	EXPECT_EQ(r.status, 0) << r.output << program;
+}
+
+/* A variant is the function in the SYNOPSIS but for its name and its words. */
+TEST_P(Man, VariantsAreThoseOfTheHeaders)
+{
+	if (p.section() != "3")
+		return;
+	const auto names = p.names();
+
+	for (auto &[name, base] : variants(p)) {
+		EXPECT_NE(std::find(names.begin(), names.end(), base),
+			  names.end())
+		    << base;
+		auto real = headers().declaration.find(name);
+		ASSERT_NE(real, headers().declaration.end()) << name;
+		string text =
+		    replaced(headers().declaration.at(base),
+			     ("\\b" + base + "\\b").c_str(), name.c_str());
+		if (name.ends_with("_u32"))
+			text = replaced(text, "\\bintptr_t\\b", "uint32_t");
+		if (name.ends_with("_u64"))
+			text = replaced(text, "\\bintptr_t\\b", "uint64_t");
+		EXPECT_EQ(real->second, text);
+	}
 }
 
 TEST_P(Man, TypesAreThoseOfTheHeaders)
@@ -331,12 +457,22 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 		    " && mv '" + e.command.substr(2) + "' '" + s.dir.string() +
 		    "'");
 		ASSERT_EQ(r.status, 0) << e.file << ":\n" << r.output;
-		r = run(in + "timeout 60 " + e.command);
-		EXPECT_EQ(r.status, 0) << e.file << ":\n" << r.output;
-		EXPECT_TRUE(std::regex_match(r.output, std::regex(e.output)))
-		    << e.file << " said:\n"
-		    << r.output << "expected:\n"
-		    << e.output;
+		/* The same with sequences and without. */
+		std::vector<string> settings = {""};
+		if (e.source.find("enum rseq_result") != string::npos)
+			settings.push_back(
+			    "GLIBC_TUNABLES=glibc.pthread.rseq=0 "
+			    "TLABI_RSEQ=0 ");
+		for (const string &setting : settings) {
+			r = run(in + setting + "timeout 60 " + e.command);
+			EXPECT_EQ(r.status, 0) << setting << e.file << ":\n"
+					       << r.output;
+			EXPECT_TRUE(
+			    std::regex_match(r.output, std::regex(e.output)))
+			    << setting << e.file << " said:\n"
+			    << r.output << "expected:\n"
+			    << e.output;
+		}
 	}
 }
 
@@ -392,13 +528,19 @@ TEST(ManPages, EveryFunctionHasOne)
 	if (!have("mandoc"))
 		GTEST_SKIP() << "mandoc is not installed";
 	const std::set<string> documented = names_in_section_3();
+	std::map<string, string> by_rule;
 
+	for (const page &p : pages(false))
+		if (p.section() == "3")
+			by_rule.merge(variants(p));
+	EXPECT_GT(by_rule.size(), 50u);
 	EXPECT_GT(headers().declaration.size(), internal.size());
 	for (auto &[name, text] : headers().declaration) {
-		EXPECT_NE(documented.contains(name), internal.contains(name))
+		EXPECT_EQ(documented.contains(name) + by_rule.contains(name),
+			  !internal.contains(name))
 		    << text;
-		EXPECT_NE(fs::exists(top / "man" / (name + ".3")),
-			  internal.contains(name))
+		EXPECT_EQ(fs::exists(top / "man" / (name + ".3")),
+			  documented.contains(name))
 		    << text;
 	}
 }
@@ -410,6 +552,7 @@ TEST(ManPages, NoneIsAboutSomethingElse)
 	for (const string &name : names_in_section_3())
 		EXPECT_TRUE(
 		    headers().declaration.contains(name) || name == "librseq" ||
+		    name == "rseq_critical" || everywhere(name) ||
 		    std::any_of(headers().type.begin(), headers().type.end(),
 				[&](const string &type) {
 					return type.starts_with("struct " +
@@ -420,6 +563,96 @@ TEST(ManPages, NoneIsAboutSomethingElse)
 		EXPECT_TRUE(headers().declaration.contains(name) ||
 			    name.starts_with("rseq_thread"))
 		    << name;
+}
+
+/*
+ * The tags of rseq_critical(3) are macros as the headers define them, or verbs
+ * as the contract in <rseq/section.h> has them, on every architecture; and no
+ * verb of the contract that can be used everywhere is missing.
+ */
+TEST(ManPages, MacrosAreThoseOfTheHeaders)
+{
+	const auto contract = signatures(common_macros(), " \\*\t");
+	string text = common_macros();
+	std::set<string> shown;
+	bool tag = false;
+
+	for (const string &isa : architectures())
+		text += macros_of(isa);
+	const auto defined = signatures(text, " *#define ");
+	for (const string &line : lines(slurp(top / "man/rseq_critical.3"))) {
+		const string sig = joined(line);
+		if (tag && sig.starts_with("RSEQ_")) {
+			shown.insert(sig);
+			EXPECT_TRUE(contract.contains(sig) ||
+				    defined.contains(sig))
+			    << sig;
+			EXPECT_TRUE(everywhere(replaced(sig, "\\(.*", "")))
+			    << sig;
+		}
+		tag = line == ".TP" || line == ".TQ";
+	}
+	EXPECT_GT(shown.size(), 20u);
+	EXPECT_GT(contract.size(), 10u);
+	for (const string &sig : contract)
+		EXPECT_EQ(shown.contains(sig),
+			  everywhere(replaced(sig, "\\(.*", "")))
+		    << sig;
+}
+
+/* The functions that rseq_critical(3) shows, and its program. */
+std::vector<string> own_sections()
+{
+	const page p{top / "man/rseq_critical.3"};
+	std::vector<string> out;
+	string block;
+
+	for (const example &e : examples(p))
+		out.push_back(e.source);
+	for (const string &line : lines(p.source())) {
+		if (line == ".SH EXAMPLES")
+			break;
+		if (line == ".EX")
+			block = "#include <rseq/index.h>\n";
+		else if (line == ".EE" &&
+			 block.find("RSEQ_CRITICAL") != string::npos)
+			out.push_back(block);
+		else
+			block += unescaped(line) + "\n";
+	}
+	return out;
+}
+
+TEST(ManPages, SectionsOfOnesOwnCompileForEveryArchitecture)
+{
+	const auto programs = own_sections();
+	string without;
+
+	ASSERT_EQ(programs.size(), 2u);
+	for (const string &isa : architectures()) {
+		const string gcc = isa + "-linux-gnu-gcc";
+		if (!have(gcc)) {
+			without += " " + isa;
+			continue;
+		}
+		for (const string &program : programs) {
+			scratch s;
+			const string command =
+			    gcc +
+			    " -std=c11 -Wall -Wextra -Werror "
+			    "-Wno-unused-function -fPIC -c -I'" +
+			    top.string() + "' -I'" +
+			    (top / "include").string() + "' -o '" +
+			    (s.dir / "a.o").string() + "' '" +
+			    s.write("a.c", program) + "' ";
+			for (const char *level : {"-O0", "-O2"}) {
+				const result r = run(command + level);
+				EXPECT_EQ(r.status, 0) << isa << r.output;
+			}
+		}
+	}
+	if (!without.empty())
+		GTEST_SKIP() << "no compiler for" << without;
 }
 
 TEST(ManPages, RseqInfoPrintsWhatItsPageLists)
