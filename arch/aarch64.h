@@ -14,7 +14,7 @@
 #endif
 
 #define RSEQ_CLOBBERS	"cc", "x14", "x15"
-#define RSEQ_MEM	"Q"	/* stlr takes a base register and no offset */
+#define RSEQ_AREA(field)	"[%[area], %[" #field "]]"
 #define RSEQ_VALUE	"r"
 #define RSEQ_WORD64(x)	".8byte " x "\n\t"
 
@@ -35,6 +35,7 @@
 	"b.hs %l[" #label "]\n\t"					\
 	"madd x14, x14, %[" #stride "], %[" #base "]\n\t"
 #define RSEQ_AT(base)	"[x14]"
+#define RSEQ_V(v)	"[%[" #v "]]"
 
 /* Behind the function, in its own section: no veneer clobbers x16 and x17. */
 #define RSEQ_ABORT							\

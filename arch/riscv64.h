@@ -9,7 +9,7 @@
 #define RSEQ_SIG	0xf1401073
 
 #define RSEQ_CLOBBERS	"t4", "t5", "t6"
-#define RSEQ_MEM	"m"
+#define RSEQ_AREA(field)	"%[" #field "](%[area])"
 #define RSEQ_VALUE	"r"
 #define RSEQ_WORD64(x)	".8byte " x "\n\t"
 #define RSEQ_RELEASE	"fence rw, w\n\t"
@@ -34,6 +34,7 @@
 	"mul t5, t5, %[" #stride "]\n\t"				\
 	"add t5, t5, %[" #base "]\n\t"
 #define RSEQ_AT(base)	"(t5)"
+#define RSEQ_V(v)	"(%[" #v "])"
 
 /* Behind the function, in its own section. */
 #define RSEQ_ABORT							\

@@ -8,33 +8,31 @@
 /* ud1 %edi, 0x53053053(%rip): traps if it is ever executed. */
 #define RSEQ_SIG	0x53053053
 
-/*
- * %fs adds the thread pointer by itself, so the address of a field is an
- * offset: a constant one is not written as "m", for gcc 12 warns of those.
- */
+/* %fs adds the thread pointer by itself: a line needs no base register. */
 #ifdef RSEQ_LIBC_LINE
 #define RSEQ_AREA(field)	"%%fs:%c[" #field "]"
-#define RSEQ_OPERAND(field)	"i" (TLABI_OFFSET + offsetof(struct tlabi, field))
+#define RSEQ_BASE		"i" (0)
 #else
-#define RSEQ_AREA(field)	"%%fs:%[" #field "]"
-#define RSEQ_OPERAND(field)	"m" (((struct tlabi *)rseq_offset())->field)
+#define RSEQ_AREA(field)	"%%fs:%c[" #field "](%[area])"
+#define RSEQ_BASE		"r" (rseq_offset())
 #endif
 
 #define rseq_read(field) __extension__ ({				\
 	uint32_t v_;							\
 	__asm__ __volatile__("movl " RSEQ_AREA(field) ", %[v_]"		\
-		: [v_] "=r" (v_) : [field] RSEQ_OPERAND(field));	\
+		: [v_] "=r" (v_)					\
+		: [area] RSEQ_BASE, [field] RSEQ_FIELD(field));		\
 	v_; })
 
 #define rseq_cs_differs(cs) __extension__ ({				\
 	int ne_;							\
 	__asm__ __volatile__("cmpq %[v_], " RSEQ_AREA(rseq_cs)		\
 		: "=@ccne" (ne_)					\
-		: [v_] "r" (cs), [rseq_cs] RSEQ_OPERAND(rseq_cs));	\
+		: [v_] "r" (cs), [area] RSEQ_BASE,			\
+		  [rseq_cs] RSEQ_FIELD(rseq_cs));			\
 	ne_; })
 
 #define RSEQ_CLOBBERS	"cc", "rax", "r10"
-#define RSEQ_MEM	"m"
 #define RSEQ_VALUE	"er"	/* a register, or 32 bits that extend to 64 */
 #define RSEQ_WORD64(x)	".8byte " x "\n\t"
 #define RSEQ_RELEASE	""	/* TSO: a store has release semantics already */
@@ -54,6 +52,7 @@
 	"jae %l[" #label "]\n\t"					\
 	"imulq %[" #stride "], %%r10\n\t"
 #define RSEQ_AT(base)	"(%[" #base "],%%r10)"
+#define RSEQ_V(v)	"(%[" #v "])"
 
 #define RSEQ_ABORT							\
 	RSEQ_SECTION(__rseq_failure, "ax")				\

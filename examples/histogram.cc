@@ -222,7 +222,7 @@ int main(int argc, char **argv)
 	rseq_query(&info, sizeof info);
 	printf("%s: %jd bytes, %u threads, %u cpus; rseq: %s; main on cpu %d\n",
 	       path, (intmax_t)st.st_size, threads, rseq_cpu_limit(),
-	       rseq_reason(info.reason), read_cpu());
+	       rseq_strreason(info.reason), read_cpu());
 	puts("cpu time, one run, side by side:");
 	if (!compare({ static_cast<unsigned char *>(map), (size_t)st.st_size },
 		     threads))

@@ -36,10 +36,16 @@ __asm__(".pushsection .text.rseq_event_token, \"ax\", %progbits\n\t"
 	RSEQ_WORD64(".Lrseq_token_abort")
 	".popsection");
 
+/* The two fields of the area that are ours to write. */
+static inline struct tlabi *own_area()
+{
+	return const_cast<struct tlabi *>(rseq_self());
+}
+
 static inline uint32_t *event_word()
 {
 #ifdef RSEQ_LIBC_LINE
-	return &rseq_self()->event;
+	return &own_area()->event;
 #else
 	return &rseq_thread_event;
 #endif
@@ -54,7 +60,7 @@ static inline uint32_t *event_word()
 uint32_t rseq_event_count(void)
 {
 	if (rseq_current_cpu() >= 0)
-		*(volatile uint64_t *)&rseq_self()->rseq_cs =
+		*(volatile uint64_t *)&own_area()->rseq_cs =
 			(uintptr_t)&rseq_event_token;
 	return __atomic_add_fetch(event_word(), 1, __ATOMIC_RELAXED);
 }

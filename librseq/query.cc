@@ -14,7 +14,10 @@
 #define AT_RSEQ_FEATURE_SIZE 27
 #endif
 
-unsigned int rseq_feature_size;
+/* Constant to everybody else. */
+extern "C" {
+unsigned int feature_size __asm__("rseq_feature_size");
+}
 
 #if defined(RSEQ_LIBC_LINE) || defined(RSEQ_LIBC_STOCK)
 
@@ -50,7 +53,7 @@ __attribute__((__constructor__(101))) static void find_feature_size()
 		return;
 	if (size == 0)
 		size = 20;	/* before Linux 6.3, which began to say so */
-	rseq_feature_size = size <= length ? size : 28;
+	feature_size = size <= length ? size : 28;
 }
 
 /*
@@ -101,7 +104,7 @@ static void query(struct rseq_info *info)
 	info->owner = RSEQ_OWNER_LIBC;
 #endif
 	info->kernel_feature_size = kernel_feature_size();
-	info->feature_size = rseq_feature_size;
+	info->feature_size = feature_size;
 	if (rseq_current_cpu() < 0) {
 		why_off(info);
 	} else if (borrowed()) {
@@ -134,7 +137,7 @@ int rseq_query(struct rseq_info *info, size_t size)
 	return 0;
 }
 
-const char *rseq_reason(enum rseq_reason reason)
+const char *rseq_strreason(enum rseq_reason reason)
 {
 	switch (reason) {
 	case RSEQ_ON:

@@ -43,11 +43,11 @@ static void print_text(const rseq_info &info)
 	       mode_name(info.mode));
 	printf("feature size         %u (kernel: %u)\n", info.feature_size,
 	       info.kernel_feature_size);
-	printf("state                %s", rseq_reason(info.reason));
+	printf("state                %s", rseq_strreason(info.reason));
 	if (info.error)
 		printf(": %s", strerror(info.error));
 	printf("\ncpu                  %d\n", rseq_current_cpu());
-	printf("cpu to start with    %u of %u\n", rseq_cpu_start(),
+	printf("cpu to start with    %d of %u\n", rseq_cpu_start(),
 	       rseq_cpu_limit());
 	printf("node                 %d\n", rseq_node_id());
 	printf("mm_cid               %d\n", rseq_mm_cid());
@@ -68,7 +68,7 @@ static void print_json(const rseq_info &info)
 	       "  \"reason\": \"%s\",\n"
 	       "  \"errno\": %d,\n"
 	       "  \"cpu\": %d,\n"
-	       "  \"cpu_start\": %u,\n"
+	       "  \"cpu_start\": %d,\n"
 	       "  \"cpu_limit\": %u,\n"
 	       "  \"node\": %d,\n"
 	       "  \"mm_cid\": %d,\n"
@@ -78,7 +78,7 @@ static void print_json(const rseq_info &info)
 	       mode_name(info.mode), info.feature_size,
 	       info.kernel_feature_size,
 	       info.reason == RSEQ_ON ? "true" : "false",
-	       rseq_reason(info.reason), info.error, rseq_current_cpu(),
+	       rseq_strreason(info.reason), info.error, rseq_current_cpu(),
 	       rseq_cpu_start(), rseq_cpu_limit(), rseq_node_id(),
 	       rseq_mm_cid(), rseq_event());
 }

@@ -513,4 +513,49 @@ TEST_F(BuildLibc, FullDiskIsSaidSoAndTheNextRunWorks)
 		<< r.out;
 }
 
+// The real musl, killed with -9 in the middle of its compilation.
+TEST(RealMusl, InterruptedBuildIsCompleted)
+{
+	std::string tool =
+		(source_root() / "libc-patches/build-libc").string();
+	Result r = sh(tool + " --fetch-only musl 2>/dev/null");
+	if (r.status)
+		GTEST_SKIP() << "no source of musl can be had";
+	fs::path tarball = r.out.substr(0, r.out.find('\n'));
+	std::string version =
+		first_word(sh(tool + " --which --source-dir " +
+			      tarball.parent_path().string() +
+			      " musl 2>/dev/null")
+				   .out);
+
+	char name[] = "/tmp/build_libc_test.XXXXXX";
+	fs::path dir = mkdtemp(name);
+	fs::path objects = dir / "work" / (version + "-stock") / "obj";
+	fs::path root = dir / "sysroot" / (version + "-stock");
+	std::string run = "env TLABI_BUILD=" + dir.string() + " " +
+			  (getenv("CC") || system("command -v ccache >/dev/null")
+				   ? ""
+				   : "CCACHE_NOHASHDIR=1 CC='ccache gcc' ") +
+			  tool + " --stock --source-dir " +
+			  tarball.parent_path().string() + " " + version;
+	std::string count = "$(find " + objects.string() +
+			    " -name '*.o' 2>/dev/null | wc -l)";
+	sh(run + " >/dev/null 2>&1 & for i in $(seq 600); do [ " + count +
+	   " -lt 100 ] || break; sleep 0.2; done; kill -9 $!; wait $!");
+	EXPECT_FALSE(fs::exists(root));
+	std::string before = sh("sleep 0.5; echo " + count).out;
+	EXPECT_EQ(sh("sleep 1; echo " + count).out, before)
+		<< "the compilation goes on";
+
+	r = sh(run);
+	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_FALSE(has(r.out, "configure")) << "resumed, not begun anew";
+	r = sh("cd " + dir.string() +
+	       " && echo '#include <stdio.h>\nint main(void) { return "
+	       "puts(\"hello\") < 0; }' | " +
+	       (root / "bin/tlabi-gcc").string() + " -xc - -o hello && ./hello");
+	EXPECT_EQ(r.out, "hello\n");
+	fs::remove_all(dir);
+}
+
 } // namespace

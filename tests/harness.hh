@@ -72,18 +72,22 @@ struct libc {
 	bool line;		/* it gives every thread the line */
 	fs::path root;		/* of its sysroot; empty for the host's */
 	std::string missing;	/* why it cannot be used; empty: it can */
+	std::string other = {};	/* its compiler, if it has no sysroot */
 
 	std::string compiler() const;
-	/* For compilers other than its own: where its headers are. */
-	strings include_flags(const std::string &with) const;
+	/* The command that runs gcc, or clang, for it. */
+	strings gcc() const, clang() const;
+	fs::path loader() const;	/* its dynamic linker */
 };
+
+std::ostream &operator<<(std::ostream &to, const libc &l);
+std::string libc_name(const testing::TestParamInfo<libc> &info);
 
 /* The host's and every patched one; a placeholder where none is built. */
 const std::vector<libc> &libcs();
 /* Those with the line. */
 std::vector<libc> patched();
-/* An unpatched one of the same family: the sysroot's twin, else the system's;
- * name is empty if there is none. */
+/* An unpatched one of the same family: its twin, else the system's. */
 libc stock_of(const libc &l);
 
 struct link_mode {
@@ -111,6 +115,8 @@ fs::path probe_library(const libc &l, const std::string &name,
 		       const std::string &file, const strings &flags = {});
 /* librseq.a for l, from the sources. */
 fs::path librseq(const libc &l, const strings &flags);
+/* librseq.so for l: the same sources, with the symbol map. */
+fs::path librseq_shared(const libc &l);
 strings rseq_include_flags();
 
 /* ---- parameters ---- */
@@ -141,6 +147,13 @@ protected:
 	{
 		return rseq_probe(libc(), mode(), name, flags);
 	}
+};
+
+/* A test of one libc, however linked; skipped where it is not built. */
+class LibcTest : public testing::TestWithParam<libc> {
+protected:
+	void SetUp() override;
+	const harness::libc &libc() const { return GetParam(); }
 };
 
 /* ---- what the kernel gives ---- */

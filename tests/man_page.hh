@@ -16,7 +16,8 @@
 
 #include <sys/wait.h>
 
-namespace man {
+namespace man
+{
 
 namespace fs = std::filesystem;
 using std::string;
@@ -38,7 +39,7 @@ struct result {
 /* What a shell command says on both streams, and its exit status. */
 inline result run(const string &command)
 {
-	result r { -1, "" };
+	result r{-1, ""};
 	char buffer[4096];
 	FILE *pipe = popen(("{ " + command + "\n} 2>&1").c_str(), "r");
 
@@ -94,8 +95,8 @@ inline string unescaped(const string &line)
 inline string tokens(const string &text)
 {
 	static const std::regex token("[A-Za-z_0-9]+|\\S");
-	const string code = replaced(text, "/\\*[^*]*\\*+(?:[^/*][^*]*\\*+)*/",
-				     " ");
+	const string code =
+	    replaced(text, "/\\*[^*]*\\*+(?:[^/*][^*]*\\*+)*/", " ");
 	string out;
 
 	for (std::sregex_iterator i(code.begin(), code.end(), token), end;
@@ -107,17 +108,30 @@ inline string tokens(const string &text)
 struct page {
 	fs::path file;
 
-	string name() const { return file.stem(); }
-	string section() const { return file.extension().string().substr(1); }
-	string source() const { return slurp(file); }
-	bool alias() const { return source().starts_with(".so "); }
+	string name() const
+	{
+		return file.stem();
+	}
+	string section() const
+	{
+		return file.extension().string().substr(1);
+	}
+	string source() const
+	{
+		return slurp(file);
+	}
+	bool alias() const
+	{
+		return source().starts_with(".so ");
+	}
 
 	/* The page at this many columns, without bold and italics. */
 	string rendered(int width = 78) const
 	{
-		string text = run("mandoc -T ascii -O width=" +
-				  std::to_string(width) + " '" +
-				  file.string() + "'").output;
+		string text =
+		    run("mandoc -T ascii -O width=" + std::to_string(width) +
+			" '" + file.string() + "'")
+			.output;
 		return replaced(text, "[^\n]\b", "");
 	}
 
@@ -144,9 +158,11 @@ struct page {
 		static const std::regex name("[\\w+-]+");
 		const size_t end = text.find(" - ");
 
-		for (std::sregex_iterator i(text.begin(), text.begin() +
-					    (end == string::npos ? 0 : end),
-					    name), none; i != none; ++i)
+		for (std::sregex_iterator i(
+			 text.begin(),
+			 text.begin() + (end == string::npos ? 0 : end), name),
+		     none;
+		     i != none; ++i)
 			out.push_back(i->str());
 		return out;
 	}
@@ -158,14 +174,13 @@ inline std::vector<page> pages(bool aliases)
 	std::error_code none;
 
 	for (auto &entry : fs::directory_iterator(top / "man", none)) {
-		const page p { entry.path() };
+		const page p{entry.path()};
 		const string ext = p.file.extension();
 		if (ext.size() == 2 && isdigit(ext[1]) && p.alias() == aliases)
 			out.push_back(p);
 	}
-	std::sort(out.begin(), out.end(), [](const page &a, const page &b) {
-		return a.file < b.file;
-	});
+	std::sort(out.begin(), out.end(),
+		  [](const page &a, const page &b) { return a.file < b.file; });
 	return out;
 }
 
@@ -173,8 +188,8 @@ inline std::vector<page> pages(bool aliases)
 struct example {
 	string file;
 	string source;
-	string compile, command;	/* as shown */
-	string output;			/* as shown: a regular expression */
+	string compile, command; /* as shown */
+	string output;		 /* as shown: a regular expression */
 };
 
 /* Text in italics stands for whatever is there. */
@@ -218,4 +233,4 @@ inline std::vector<example> examples(const page &p)
 	return out;
 }
 
-}
+} // namespace man

@@ -16,16 +16,18 @@
 
 using namespace man;
 
-namespace {
+namespace
+{
 
 const string cc = env("CC", "cc") + " -std=c11 -Wall -Wextra -Werror " +
-	env("RSEQ_CPPFLAGS", "-I" + (top / "include").string() + " -I" +
-	    top.string()) + " " + env("RSEQ_CFLAGS", "");
+		  env("RSEQ_CPPFLAGS", "-I" + (top / "include").string() +
+					   " -I" + top.string()) +
+		  " " + env("RSEQ_CFLAGS", "");
 
 /* Called by inline functions and nobody else, so without a page. */
 const std::set<string> internal = {
-	"rseq_counter_add_slow", "rseq_event_count", "rseq_event_token",
-	"rseq_thread_event", "rseq_thread_line", "rseq_why_not",
+    "rseq_counter_add_slow", "rseq_event_count", "rseq_event_token",
+    "rseq_thread_event",     "rseq_thread_line",
 };
 
 struct scratch {
@@ -36,7 +38,10 @@ struct scratch {
 		string name = dir;
 		dir = mkdtemp(name.data());
 	}
-	~scratch() { fs::remove_all(dir); }
+	~scratch()
+	{
+		fs::remove_all(dir);
+	}
 
 	string write(const string &name, const string &text) const
 	{
@@ -47,8 +52,8 @@ struct scratch {
 
 /* What the public headers declare. */
 struct api {
-	std::map<string, string> declaration;	/* of functions, variables */
-	std::set<string> type;			/* struct and enum bodies */
+	std::map<string, string> declaration; /* of functions, variables */
+	std::set<string> type;		      /* struct and enum bodies */
 	std::set<string> enumerator;
 };
 
@@ -69,15 +74,15 @@ void declare(api &a, string text)
 		a.type.insert(m.str());
 		const string body = m.str();
 		for (std::sregex_iterator i(body.begin(), body.end(), value),
-		     end; i != end; ++i)
+		     end;
+		     i != end; ++i)
 			a.enumerator.insert(i->str());
 	}
 	if (text.starts_with("typedef"))
 		return;
 	if (std::regex_search(text, m, type))
 		text = replaced(text, "\\{.*\\} ", "");
-	if (text.starts_with("extern") &&
-	    std::regex_search(text, m, variable))
+	if (text.starts_with("extern") && std::regex_search(text, m, variable))
 		a.declaration[m[1]] = text;
 	else if (std::regex_search(text, m, function))
 		a.declaration[m[1]] = replaced(text, "^extern ", "");
@@ -118,10 +123,11 @@ const api &headers()
 		string text;
 		for (auto &entry : fs::directory_iterator(top / "include/rseq"))
 			if (entry.path().extension() == ".h")
-				text += "#include <rseq/" + entry.path()
-					.filename().string() + ">\n";
-		return parse(run(cc + " -E -P " +
-				 s.write("all.c", text)).output);
+				text += "#include <rseq/" +
+					entry.path().filename().string() +
+					">\n";
+		return parse(
+		    run(cc + " -E -P " + s.write("all.c", text)).output);
 	}();
 	return all;
 }
@@ -134,6 +140,107 @@ std::set<string> names_in_section_3()
 		if (p.section() == "3")
 			for (const string &name : p.names())
 				out.insert(name);
+	return out;
+}
+
+/*
+ * The functions that a page documents by a rule: a row "name() [_a][_b|_c]" in
+ * its DESCRIPTION stands for name_a(), name_b(), name_a_b() and so on.
+ */
+std::map<string, string> variants(const page &p)
+{
+	static const std::regex row(
+	    "^ *(rseq_\\w+)\\(\\) +((?:\\[[_a-z0-9|]+\\])+) *$");
+	static const std::regex suffix("\\[([^\\]]*)\\]");
+	std::map<string, string> base;
+	std::smatch m;
+
+	for (const string &line : lines(p.part("DESCRIPTION"))) {
+		if (!std::regex_match(line, m, row))
+			continue;
+		std::vector<string> all = {m[1]};
+		const string rule = m[2];
+		for (std::sregex_iterator i(rule.begin(), rule.end(), suffix),
+		     end;
+		     i != end; ++i) {
+			const std::vector<string> so_far = all;
+			const string either =
+			    replaced((*i)[1].str(), "\\|", "\n");
+			for (const string &ending : lines(either))
+				for (const string &name : so_far)
+					all.push_back(name + ending);
+		}
+		for (const string &name : all)
+			if (name != m[1])
+				base[name] = m[1];
+	}
+	return base;
+}
+
+/* The instruction sets, as arch/ names them. */
+std::vector<string> architectures()
+{
+	std::vector<string> out;
+	std::error_code none;
+
+	for (auto &entry : fs::directory_iterator(top / "arch", none))
+		if (entry.path().extension() == ".h")
+			out.push_back(entry.path().stem());
+	std::sort(out.begin(), out.end());
+	return out;
+}
+
+string common_macros()
+{
+	string text;
+
+	for (const char *name : {"section.h", "ops.h", "index.h"})
+		text += slurp(top / "include/rseq" / name);
+	return text;
+}
+
+string macros_of(const string &isa)
+{
+	return slurp(top / "arch" / (isa + ".h"));
+}
+
+/* Whether every instruction set has the macro. */
+bool everywhere(const string &macro)
+{
+	const std::regex define("(^|\n) *#define " + macro + "\\b");
+
+	for (const string &isa : architectures())
+		if (!std::regex_search(common_macros() + macros_of(isa),
+				       define))
+			return false;
+	return true;
+}
+
+/* What follows prefix in a line of the text: NAME or NAME(a, b). */
+std::set<string> signatures(const string &text, const string &prefix)
+{
+	const std::regex line_of(prefix + "(RSEQ_\\w+(\\([^)]*\\))?).*");
+	std::set<string> out;
+	std::smatch m;
+
+	for (const string &line : lines(text))
+		if (std::regex_match(line, m, line_of))
+			out.insert(m[1]);
+	return out;
+}
+
+/* .BI NAME( a ", " b ) as it is printed. */
+string joined(const string &request)
+{
+	const string args = replaced(request, "^\\.BI? ", "");
+	string out;
+	bool quoted = false;
+
+	for (char c : args)
+		if (c == '"')
+			quoted = !quoted;
+		else if (c != ' ' || quoted)
+			out += c;
 	return out;
 }
 
@@ -151,9 +258,10 @@ string test_name(const testing::TestParamInfo<string> &info)
 	return replaced(info.param, "\\W", "_");
 }
 
-class Man : public testing::TestWithParam<string> {
-protected:
-	const page p { top / "man" / GetParam() };
+class Man : public testing::TestWithParam<string>
+{
+      protected:
+	const page p{top / "man" / GetParam()};
 
 	void SetUp() override
 	{
@@ -162,12 +270,14 @@ protected:
 	}
 };
 
-class ManAlias : public Man {};
+class ManAlias : public Man
+{
+};
 
 INSTANTIATE_TEST_SUITE_P(Pages, Man, testing::ValuesIn(files(pages(false))),
 			 test_name);
-INSTANTIATE_TEST_SUITE_P(Pages, ManAlias,
-			 testing::ValuesIn(files(pages(true))), test_name);
+INSTANTIATE_TEST_SUITE_P(Pages, ManAlias, testing::ValuesIn(files(pages(true))),
+			 test_name);
 
 TEST_P(Man, LintsClean)
 {
@@ -178,15 +288,18 @@ TEST_P(Man, LintsClean)
 			   ".*lower case character in document title.*\n", ""),
 		  "");
 	if (have("groff")) {
-		EXPECT_EQ(run("groff -Tutf8 -man -t -ww -z -rCHECKSTYLE=3" +
-			      file).output, "");
+		EXPECT_EQ(
+		    run("groff -Tutf8 -man -t -ww -z -rCHECKSTYLE=3" + file)
+			.output,
+		    "");
 	}
 }
 
 TEST_P(Man, TitleLineIsThatOfTheFile)
 {
 	const std::regex title("\\.TH " + pattern(p.name()) + " " +
-		p.section() + " \\d{4}-\\d\\d-\\d\\d \"librseq \\d+\\.\\d+\"");
+			       p.section() +
+			       " \\d{4}-\\d\\d-\\d\\d \"librseq \\d+\\.\\d+\"");
 	bool found = false;
 
 	for (const string &line : lines(p.source()))
@@ -194,7 +307,7 @@ TEST_P(Man, TitleLineIsThatOfTheFile)
 	EXPECT_TRUE(found) << "no .TH as expected";
 	const auto names = p.names();
 	EXPECT_NE(std::find(names.begin(), names.end(), p.name()), names.end())
-		<< "the page is not about what it is called";
+	    << "the page is not about what it is called";
 }
 
 TEST_P(Man, SentencesBeginLines)
@@ -217,14 +330,16 @@ TEST_P(Man, FitsATerminal)
 TEST_P(Man, EveryReferenceToOurPagesExists)
 {
 	static const std::regex reference(
-		"\\b((?:lib)?rseq[\\w+-]*|tlabi[\\w+-]*) ?\\((\\d)\\)");
-	const string text = p.rendered(400);
-
-	for (std::sregex_iterator i(text.begin(), text.end(), reference), end;
-	     i != end; ++i)
-		EXPECT_TRUE(fs::exists(top / "man" /
+	    "\\b((?:lib)?rseq[\\w+-]*|tlabi[\\w+-]*) ?\\((\\d)\\)");
+	for (const string &text : {p.rendered(400), slurp(top / "README.md")})
+		for (std::sregex_iterator
+			 i(text.begin(), text.end(), reference),
+		     end;
+		     i != end; ++i)
+			EXPECT_TRUE(
+			    fs::exists(top / "man" /
 				       ((*i)[1].str() + "." + (*i)[2].str())))
-			<< i->str();
+			    << i->str();
 }
 
 TEST_P(Man, SeeAlsoIsInOrder)
@@ -239,7 +354,9 @@ TEST_P(Man, SeeAlsoIsInOrder)
 	EXPECT_FALSE(found.empty());
 	EXPECT_TRUE(std::is_sorted(found.begin(), found.end())) << text;
 	EXPECT_EQ(std::count(found.begin(), found.end(),
-			     p.section() + " " + p.name()), 0) << "itself";
+			     p.section() + " " + p.name()),
+		  0)
+	    << "itself";
 }
 
 TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
@@ -254,6 +371,7 @@ TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 		if (line.starts_with("#"))
 			includes += line + "\n";
 		else if (!line.starts_with("cc ") &&
+			 !line.starts_with("RSEQ_") &&
 			 !line.starts_with("tlabi-gcc "))
 			prototypes += line + "\n";
 	}
@@ -266,7 +384,8 @@ TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 	}
 	for (const string &name : p.names())
 		EXPECT_EQ(headers().declaration.contains(name),
-			  shown.contains(name)) << name;
+			  shown.contains(name))
+		    << name;
 	EXPECT_EQ(shown.empty(), p.name() == "librseq");
 
 	/* The headers that the page names declare it; again is no conflict. */
@@ -276,13 +395,38 @@ TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 	EXPECT_EQ(r.status, 0) << r.output << program;
 }
 
+/* A variant is the function in the SYNOPSIS but for its name and its words. */
+TEST_P(Man, VariantsAreThoseOfTheHeaders)
+{
+	if (p.section() != "3")
+		return;
+	const auto names = p.names();
+
+	for (auto &[name, base] : variants(p)) {
+		EXPECT_NE(std::find(names.begin(), names.end(), base),
+			  names.end())
+		    << base;
+		auto real = headers().declaration.find(name);
+		ASSERT_NE(real, headers().declaration.end()) << name;
+		string text =
+		    replaced(headers().declaration.at(base),
+			     ("\\b" + base + "\\b").c_str(), name.c_str());
+		if (name.ends_with("_u32"))
+			text = replaced(text, "\\bintptr_t\\b", "uint32_t");
+		if (name.ends_with("_u64"))
+			text = replaced(text, "\\bintptr_t\\b", "uint64_t");
+		EXPECT_EQ(real->second, text);
+	}
+}
+
 TEST_P(Man, TypesAreThoseOfTheHeaders)
 {
 	if (p.section() != "3")
 		return;
-	for (const string &type : parse(replaced(p.part("DESCRIPTION"),
-						 "[^{};]*\n +(?=struct|enum)",
-						 "\n")).type)
+	for (const string &type :
+	     parse(replaced(p.part("DESCRIPTION"), "[^{};]*\n +(?=struct|enum)",
+			    "\n"))
+		 .type)
 		EXPECT_TRUE(headers().type.contains(type)) << type;
 }
 
@@ -298,24 +442,70 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 		GTEST_SKIP() << "rseq(2) says: " << strerror(errno);
 	for (const example &e : all) {
 		s.write(e.file, e.source);
-		ASSERT_TRUE(std::regex_search(e.compile,
-			std::regex("^(tlabi-g)?cc? -o \\S+ "))) << e.file;
+		ASSERT_TRUE(std::regex_search(
+		    e.compile, std::regex("^(tlabi-g)?cc? -o \\S+ ")))
+		    << e.file;
 		string compile = replaced(e.compile, "^(tlabi-g)?cc?", "");
 		compile = replaced(compile, "-lrseq", "");
 		const string in = "cd '" + s.dir.string() + "' && ";
 		/* The flags may hold paths that begin here, not there. */
-		result r = run(replaced(cc + compile, " (\\w+\\.c)\\b",
-			(" '" + s.dir.string() + "/$1'").c_str()) +
-			(e.compile.find("-lrseq") == string::npos ?
-			 "" : " " + libs) + " && mv '" +
-			e.command.substr(2) + "' '" + s.dir.string() + "'");
+		result r = run(
+		    replaced(cc + compile, " (\\w+\\.c)\\b",
+			     (" '" + s.dir.string() + "/$1'").c_str()) +
+		    (e.compile.find("-lrseq") == string::npos ? ""
+							      : " " + libs) +
+		    " && mv '" + e.command.substr(2) + "' '" + s.dir.string() +
+		    "'");
 		ASSERT_EQ(r.status, 0) << e.file << ":\n" << r.output;
-		r = run(in + "timeout 60 " + e.command);
-		EXPECT_EQ(r.status, 0) << e.file << ":\n" << r.output;
-		EXPECT_TRUE(std::regex_match(r.output, std::regex(e.output)))
-			<< e.file << " said:\n" << r.output << "expected:\n"
-			<< e.output;
+		/* The same with sequences and without. */
+		std::vector<string> settings = {""};
+		if (e.source.find("enum rseq_result") != string::npos)
+			settings.push_back(
+			    "GLIBC_TUNABLES=glibc.pthread.rseq=0 "
+			    "TLABI_RSEQ=0 ");
+		for (const string &setting : settings) {
+			r = run(in + setting + "timeout 60 " + e.command);
+			EXPECT_EQ(r.status, 0) << setting << e.file << ":\n"
+					       << r.output;
+			EXPECT_TRUE(
+			    std::regex_match(r.output, std::regex(e.output)))
+			    << setting << e.file << " said:\n"
+			    << r.output << "expected:\n"
+			    << e.output;
+		}
 	}
+}
+
+/* Rows "4 uint32_t cpu_id" of a table, constants as "RSEQ_DIFFERENT (1)". */
+TEST_P(Man, NumbersAreThoseOfTheHeaders)
+{
+	static const std::regex row(
+	    "^ +(\\d+) +(?:u|uint)(32|64)(?:_t)? (\\w+)(?:\\[(\\d)\\])?");
+	static const std::regex constant("\\b(RSEQ_\\w+) \\((-?\\d+)\\)");
+	string program = "#include <rseq/rseq.h>\n";
+	std::smatch m;
+
+	for (const string &line : lines(p.rendered())) {
+		if (std::regex_search(line, m, row)) {
+			const string field = m[3], bits = m[2], many = m[4];
+			program += "_Static_assert(offsetof(struct tlabi, " +
+				   field + ") == " + m[1].str() +
+				   " && sizeof ((struct tlabi *)0)->" + field +
+				   " == " + bits + " / 8 * " +
+				   (many.empty() ? "1" : many) + ", \"" +
+				   field + "\");\n";
+		} else if (std::regex_search(line, m, constant) &&
+			   headers().enumerator.contains(m[1])) {
+			program += "_Static_assert(" + m[1].str() +
+				   " == " + m[2].str() + ", \"" + m[1].str() +
+				   "\");\n";
+		}
+	}
+	EXPECT_TRUE(p.name() != "tlabi" ||
+		    program.find("offsetof") != string::npos);
+	scratch s;
+	result r = run(cc + " -fsyntax-only " + s.write("numbers.c", program));
+	EXPECT_EQ(r.status, 0) << r.output;
 }
 
 TEST_P(ManAlias, LeadsToAPageThatNamesIt)
@@ -327,7 +517,7 @@ TEST_P(ManAlias, LeadsToAPageThatNamesIt)
 	ASSERT_TRUE(std::regex_match(source, m, link)) << source;
 	EXPECT_EQ(m[1], m[3]);
 	EXPECT_EQ(m[1], p.section());
-	const page target { top / "man" / m[2].str() };
+	const page target{top / "man" / m[2].str()};
 	ASSERT_TRUE(fs::exists(target.file)) << target.file;
 	const auto names = target.names();
 	EXPECT_NE(std::find(names.begin(), names.end(), p.name()), names.end());
@@ -338,13 +528,20 @@ TEST(ManPages, EveryFunctionHasOne)
 	if (!have("mandoc"))
 		GTEST_SKIP() << "mandoc is not installed";
 	const std::set<string> documented = names_in_section_3();
+	std::map<string, string> by_rule;
 
+	for (const page &p : pages(false))
+		if (p.section() == "3")
+			by_rule.merge(variants(p));
+	EXPECT_GT(by_rule.size(), 50u);
 	EXPECT_GT(headers().declaration.size(), internal.size());
 	for (auto &[name, text] : headers().declaration) {
-		EXPECT_NE(documented.contains(name), internal.contains(name))
-			<< text;
-		EXPECT_NE(fs::exists(top / "man" / (name + ".3")),
-			  internal.contains(name)) << text;
+		EXPECT_EQ(documented.contains(name) + by_rule.contains(name),
+			  !internal.contains(name))
+		    << text;
+		EXPECT_EQ(fs::exists(top / "man" / (name + ".3")),
+			  documented.contains(name))
+		    << text;
 	}
 }
 
@@ -353,16 +550,128 @@ TEST(ManPages, NoneIsAboutSomethingElse)
 	if (!have("mandoc"))
 		GTEST_SKIP() << "mandoc is not installed";
 	for (const string &name : names_in_section_3())
-		EXPECT_TRUE(headers().declaration.contains(name) ||
-			    name == "librseq" ||
-			    std::any_of(headers().type.begin(),
-					headers().type.end(),
-					[&](const string &type) {
-				return type.starts_with("struct " + name + " ");
-			})) << name;
+		EXPECT_TRUE(
+		    headers().declaration.contains(name) || name == "librseq" ||
+		    name == "rseq_critical" || everywhere(name) ||
+		    std::any_of(headers().type.begin(), headers().type.end(),
+				[&](const string &type) {
+					return type.starts_with("struct " +
+								name + " ");
+				}))
+		    << name;
 	for (const string &name : internal)
 		EXPECT_TRUE(headers().declaration.contains(name) ||
-			    name.starts_with("rseq_thread")) << name;
+			    name.starts_with("rseq_thread"))
+		    << name;
+}
+
+/*
+ * The tags of rseq_critical(3) are macros as the headers define them, or verbs
+ * as the contract in <rseq/section.h> has them, on every architecture; and no
+ * verb of the contract that can be used everywhere is missing.
+ */
+TEST(ManPages, MacrosAreThoseOfTheHeaders)
+{
+	const auto contract = signatures(common_macros(), " \\*\t");
+	string text = common_macros();
+	std::set<string> shown;
+	bool tag = false;
+
+	for (const string &isa : architectures())
+		text += macros_of(isa);
+	const auto defined = signatures(text, " *#define ");
+	for (const string &line : lines(slurp(top / "man/rseq_critical.3"))) {
+		const string sig = joined(line);
+		if (tag && sig.starts_with("RSEQ_")) {
+			shown.insert(sig);
+			EXPECT_TRUE(contract.contains(sig) ||
+				    defined.contains(sig))
+			    << sig;
+			EXPECT_TRUE(everywhere(replaced(sig, "\\(.*", "")))
+			    << sig;
+		}
+		tag = line == ".TP" || line == ".TQ";
+	}
+	EXPECT_GT(shown.size(), 20u);
+	EXPECT_GT(contract.size(), 10u);
+	for (const string &sig : contract)
+		EXPECT_EQ(shown.contains(sig),
+			  everywhere(replaced(sig, "\\(.*", "")))
+		    << sig;
+}
+
+/* The functions that rseq_critical(3) shows, and its program. */
+std::vector<string> own_sections()
+{
+	const page p{top / "man/rseq_critical.3"};
+	std::vector<string> out;
+	string block;
+
+	for (const example &e : examples(p))
+		out.push_back(e.source);
+	for (const string &line : lines(p.source())) {
+		if (line == ".SH EXAMPLES")
+			break;
+		if (line == ".EX")
+			block = "#include <rseq/index.h>\n";
+		else if (line == ".EE" &&
+			 block.find("RSEQ_CRITICAL") != string::npos)
+			out.push_back(block);
+		else
+			block += unescaped(line) + "\n";
+	}
+	return out;
+}
+
+TEST(ManPages, SectionsOfOnesOwnCompileForEveryArchitecture)
+{
+	const auto programs = own_sections();
+	string without;
+
+	ASSERT_EQ(programs.size(), 2u);
+	for (const string &isa : architectures()) {
+		const string gcc = isa + "-linux-gnu-gcc";
+		if (!have(gcc)) {
+			without += " " + isa;
+			continue;
+		}
+		for (const string &program : programs) {
+			scratch s;
+			const string command =
+			    gcc +
+			    " -std=c11 -Wall -Wextra -Werror "
+			    "-Wno-unused-function -fPIC -c -I'" +
+			    top.string() + "' -I'" +
+			    (top / "include").string() + "' -o '" +
+			    (s.dir / "a.o").string() + "' '" +
+			    s.write("a.c", program) + "' ";
+			for (const char *level : {"-O0", "-O2"}) {
+				const result r = run(command + level);
+				EXPECT_EQ(r.status, 0) << isa << r.output;
+			}
+		}
+	}
+	if (!without.empty())
+		GTEST_SKIP() << "no compiler for" << without;
+}
+
+TEST(ManPages, RseqInfoPrintsWhatItsPageLists)
+{
+	const fs::path info = fs::path(env("TOP_BUILDDIR", ".")) / "rseq-info";
+	static const std::regex key("\"(\\w+)\":");
+
+	if (!have("mandoc") || !fs::exists(info))
+		GTEST_SKIP() << "mandoc is not installed, or no " << info;
+	const string page_text = page{top / "man/rseq-info.1"}.part("OUTPUT");
+	const string json = run("'" + info.string() + "' --json").output;
+	int keys = 0;
+
+	for (std::sregex_iterator i(json.begin(), json.end(), key), end;
+	     i != end; ++i, ++keys)
+		EXPECT_TRUE(std::regex_search(
+		    page_text, std::regex(" " + (*i)[1].str() + "  ")))
+		    << i->str();
+	EXPECT_GT(keys, 0) << json;
 }
 
 TEST(ManPages, EveryConstantIsExplained)
@@ -375,8 +684,9 @@ TEST(ManPages, EveryConstantIsExplained)
 		text += p.rendered();
 	EXPECT_FALSE(headers().enumerator.empty());
 	for (const string &name : headers().enumerator)
-		EXPECT_TRUE(std::regex_search(text, std::regex("\\b" + name +
-							       "\\b"))) << name;
+		EXPECT_TRUE(
+		    std::regex_search(text, std::regex("\\b" + name + "\\b")))
+		    << name;
 }
 
-}
+} // namespace

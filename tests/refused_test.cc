@@ -98,7 +98,7 @@ void RefusedLater::expect_unregistered(const outcome &got,
 				       const std::string &who, int error)
 {
 	SCOPED_TRACE(who);
-	EXPECT_EQ(got.number(who + ".threads"), 32) << got;
+	EXPECT_EQ(got.number(who + ".threads"), 128) << got;
 	EXPECT_EQ(got.number(who + ".registered"), 0) << got;
 	EXPECT_EQ(got.number(who + ".getcpu_wrong"), 0) << got;
 	EXPECT_EQ(got.number(who + ".status"), 1 | error << 16) << got;
@@ -120,7 +120,7 @@ TEST_P(RefusedLater, TheProgramGoesOnAndCountsExactly)
 		EXPECT_EQ(got.number("late_info.length"), 0) << got;
 		/* Those registered before stay so. */
 		for (std::string who : {"early", "itself"}) {
-			EXPECT_EQ(got.number(who + ".registered"), 32) << got;
+			EXPECT_EQ(got.number(who + ".registered"), 128) << got;
 			EXPECT_EQ(got.number(who + ".wrong"), 0) << got;
 		}
 		EXPECT_EQ(got.number("after.wrong"), 0) << got;

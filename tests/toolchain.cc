@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The C libraries that are here, and building probes for each of them. */
+/* Building probes and librseq for each C library, and only when needed. */
 #include "harness.hh"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
-#include <mutex>
 #include <sstream>
 #include <stdexcept>
 
@@ -16,65 +14,7 @@
 
 namespace harness {
 
-/* ---- where things are ---- */
-
-static std::string from_env(const char *name, const std::string &otherwise)
-{
-	const char *value = getenv(name);
-	return value && *value ? value : otherwise;
-}
-
-fs::path source_dir()
-{
-	return fs::absolute(from_env("TOP_SRCDIR", "."));
-}
-
-fs::path build_dir()
-{
-	return fs::absolute(from_env("TOP_BUILDDIR", "."));
-}
-
-fs::path probes_dir()
-{
-	return source_dir() / "tests/probes";
-}
-
-fs::path scratch_dir()
-{
-	return build_dir() / "tests/work";
-}
-
-static fs::path sysroots_dir()
-{
-	return fs::path(from_env("TLABI_BUILD", source_dir() / "build")) /
-		"sysroot";
-}
-
-std::string cc()
-{
-	return from_env("CC", "cc");
-}
-
-std::string cxx()
-{
-	return from_env("CXX", "c++");
-}
-
-bool have(const std::string &tool)
-{
-	return run({"sh", "-c", "command -v \"$0\"", tool}).ok();
-}
-
-std::string clang()
-{
-	static const std::string found = [] {
-		std::string name = from_env("CLANG", "clang");
-		return have(name) ? name : std::string();
-	}();
-	return found;
-}
-
-/* ---- C libraries ---- */
+/* ---- building ---- */
 
 static std::string content(const fs::path &file)
 {
@@ -84,105 +24,6 @@ static std::string content(const fs::path &file)
 	all << in.rdbuf();
 	return all.str();
 }
-
-std::string libc::compiler() const
-{
-	return root.empty() ? cc() : (root / "bin/tlabi-gcc").string();
-}
-
-strings libc::include_flags(const std::string &with) const
-{
-	if (root.empty())
-		return {};
-	outcome where = run({with, "-print-file-name=include"});
-	std::string own = where.out.substr(0, where.out.find('\n'));
-	return {"-nostdinc", "-isystem", root / "include", "-isystem", own};
-}
-
-static libc sysroot(const fs::path &root)
-{
-	libc l;
-
-	l.name = root.filename();
-	l.family = l.name.starts_with("musl") ? family::musl : family::glibc;
-	l.line = !l.name.ends_with("-stock");
-	l.root = root;
-	if (!fs::exists(root / "share/tlabi/sysroot.txt"))
-		l.missing = l.name + " is not built completely";
-	return l;
-}
-
-static std::vector<libc> find_libcs()
-{
-	std::vector<libc> found = {{"host", family::glibc, false, {}, {}}};
-	std::vector<fs::path> roots;
-	std::error_code none;
-
-	for (const auto &e : fs::directory_iterator(sysroots_dir(), none))
-		if (fs::exists(e.path() / "bin/tlabi-gcc"))
-			roots.push_back(e.path());
-	std::sort(roots.begin(), roots.end());
-	for (const char *name : {"glibc", "musl"}) {
-		size_t before = found.size();
-		for (const fs::path &root : roots) {
-			libc l = sysroot(root);
-			if (l.line && l.name.starts_with(name))
-				found.push_back(l);
-		}
-		if (found.size() == before)
-			found.push_back({name, *name == 'g' ? family::glibc
-							    : family::musl,
-					 true, {},
-					 std::string("no patched ") + name +
-					 " is built: see libc-patches/build-libc"});
-	}
-	return found;
-}
-
-const std::vector<libc> &libcs()
-{
-	static const std::vector<libc> all = find_libcs();
-	return all;
-}
-
-std::vector<libc> patched()
-{
-	std::vector<libc> some;
-
-	for (const libc &l : libcs())
-		if (l.line)
-			some.push_back(l);
-	return some;
-}
-
-libc stock_of(const libc &l)
-{
-	fs::path twin = l.root.string() + "-stock";
-
-	if (!l.root.empty() && fs::exists(twin / "share/tlabi/sysroot.txt"))
-		return sysroot(twin);
-	if (l.family == family::glibc)
-		return libcs().front();
-	return {};
-}
-
-const std::vector<link_mode> &link_modes()
-{
-	static const std::vector<link_mode> all = {
-		{"pie", {"-fPIE", "-pie"}, true},
-		{"no_pie", {"-fno-pie", "-no-pie"}, true},
-		{"static", {"-fno-pie", "-no-pie", "-static"}, false},
-		{"static_pie", {"-fPIE", "-static-pie"}, false},
-	};
-	return all;
-}
-
-const link_mode &pie()
-{
-	return link_modes().front();
-}
-
-/* ---- building ---- */
 
 static std::string stamp(const fs::path &file)
 {
@@ -220,16 +61,17 @@ static const std::string &shared_inputs()
 static std::string key_of(const strings &command)
 {
 	std::string key = shared_inputs();
-	fs::path root = fs::path(command[0]).parent_path().parent_path();
 
-	for (const char *file : {"lib/libc.so", "lib/libc.a", "lib/libc.so.6",
-				 "share/tlabi/sysroot.txt"})
-		if (command[0].ends_with("/tlabi-gcc"))
-			key += stamp(root / file) + ' ';
 	for (const std::string &arg : command) {
 		key += '\n' + arg;
-		if (arg.starts_with('/') && fs::is_regular_file(arg))
-			key += ' ' + stamp(arg);
+		if (!arg.starts_with('/') || !fs::is_regular_file(arg))
+			continue;
+		key += ' ' + stamp(arg);
+		if (arg.ends_with("/bin/tlabi-gcc"))
+			for (const char *file : {"libc.so", "libc.a",
+						 "libc.so.6"})
+				key += ' ' + stamp(fs::path(arg).parent_path() /
+						   "../lib" / file);
 	}
 	return key;
 }
@@ -320,14 +162,12 @@ strings rseq_include_flags()
 		"-I" + source_dir().string()};
 }
 
-fs::path librseq(const libc &l, const strings &flags)
+/* The objects of librseq for l, in dir. */
+static strings librseq_objects(const libc &l, const strings &flags,
+			       const fs::path &dir)
 {
-	const fs::path dir = scratch_dir() / l.name / with_flags("rseq", flags);
-	const fs::path archive = dir / "librseq.a";
 	strings objects;
 
-	fs::create_directories(dir);
-	file_lock lock(dir / "lock");
 	for (const auto &e : fs::directory_iterator(source_dir() / "librseq")) {
 		fs::path source = e.path();
 		if (source.extension() != ".cc" ||
@@ -344,17 +184,42 @@ fs::path librseq(const libc &l, const strings &flags)
 		objects.push_back(object);
 	}
 	std::sort(objects.begin(), objects.end());
+	return objects;
+}
+
+fs::path librseq(const libc &l, const strings &flags)
+{
+	const fs::path dir = scratch_dir() / l.name / with_flags("rseq", flags);
+	const fs::path archive = dir / "librseq.a", made = dir / "new.a";
 	std::string key;
+
+	fs::create_directories(dir);
+	file_lock lock(dir / "lock");
+	const strings objects = librseq_objects(l, flags, dir);
 	for (const std::string &o : objects)
 		key += o + ' ' + stamp(o) + '\n';
 	if (content(dir / "key") == key)
 		return archive;
-	const fs::path made = dir / "new.a";
 	fs::remove(made);
 	must(run(strings{"gcc-ar", "rcsD", made} + objects), made);
 	fs::rename(made, archive);
 	std::ofstream(dir / "key", std::ios::binary) << key;
 	return archive;
+}
+
+fs::path librseq_shared(const libc &l)
+{
+	const fs::path dir = scratch_dir() / l.name / "rseq-shared";
+	const fs::path out = dir / "librseq.so";
+
+	fs::create_directories(dir);
+	file_lock lock(dir / "lock");
+	strings objects = librseq_objects(l, {"-fPIC"}, dir);
+	return must(compile(strings{l.compiler(), "-shared",
+		"-Wl,--version-script=" +
+		(source_dir() / "librseq/librseq.map").string(),
+		"-Wl,-soname,librseq.so", "-Wl,-z,text", "-Wl,-z,defs",
+		"-Wl,-z,nodelete"} + objects, out), out);
 }
 
 fs::path rseq_probe(const libc &l, const link_mode &mode,
@@ -367,60 +232,6 @@ fs::path rseq_probe(const libc &l, const link_mode &mode,
 			code.push_back(f);
 	return probe(l, mode, name, rseq_include_flags() + flags +
 		     strings{librseq(l, code)});
-}
-
-/* ---- parameters ---- */
-
-static std::vector<variant> cross(const std::vector<libc> &ls,
-				  const strings &modes)
-{
-	std::vector<variant> all;
-
-	for (const libc &l : ls)
-		for (const link_mode &m : link_modes())
-			if (modes.empty() || std::find(modes.begin(),
-						       modes.end(), m.name) !=
-			    modes.end())
-				all.push_back({l, m});
-	return all;
-}
-
-std::vector<variant> variants()
-{
-	return cross(libcs(), {});
-}
-
-std::vector<variant> variants(const strings &modes)
-{
-	return cross(libcs(), modes);
-}
-
-std::vector<variant> patched_variants(const strings &modes)
-{
-	return cross(patched(), modes);
-}
-
-static std::string identifier(std::string s)
-{
-	std::replace_if(s.begin(), s.end(),
-			[](unsigned char c) { return !isalnum(c); }, '_');
-	return s;
-}
-
-std::string variant_name(const testing::TestParamInfo<variant> &info)
-{
-	return identifier(info.param.libc.name + "_" + info.param.mode.name);
-}
-
-std::ostream &operator<<(std::ostream &to, const variant &v)
-{
-	return to << v.libc.name << ' ' << v.mode.name;
-}
-
-void VariantTest::SetUp()
-{
-	if (!libc().missing.empty())
-		GTEST_SKIP() << libc().missing;
 }
 
 } // namespace harness

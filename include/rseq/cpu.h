@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* Bytes of the area that the kernel fills in: 20, 28 or 33; 0 when off. */
-extern unsigned int rseq_feature_size;
+extern const unsigned int rseq_feature_size;
 
 /* How many slots an array indexed by cpu needs: highest possible cpu + 1. */
 unsigned int rseq_cpu_limit(void);
@@ -25,9 +25,9 @@ static inline int rseq_current_cpu(void)
 }
 
 /* The same, but 0 if not registered: always a valid index. */
-static inline unsigned int rseq_cpu_start(void)
+static inline int rseq_cpu_start(void)
 {
-	return rseq_read(cpu_id_start);
+	return (int)rseq_read(cpu_id_start);
 }
 
 /* The NUMA node of that cpu; negative: not registered, or not provided. */

@@ -11,6 +11,11 @@ extern "C" {
 /* The token: the kernel takes it from rseq_cs when it disturbs the thread. */
 extern const struct rseq_token { uint64_t word[4]; } rseq_event_token;
 
+/* Where the number is kept is built in: a librseq built otherwise won't link. */
+#ifdef RSEQ_LIBC_LINE
+#define rseq_event_count rseq_event_count_line
+#endif
+
 /* Count an event and publish the token again. */
 uint32_t rseq_event_count(void);
 

@@ -39,9 +39,9 @@ static inline int rseq_usable_mm_cid(int id)
 	return id >= 0 && rseq_mm_cid() >= 0;
 }
 
-/* Operands: the id that the index must equal, a word in memory, a value. */
+/* Operands: the id that the index must equal, a place in memory, a value. */
 #define RSEQ_ID			[id] "r" (RSEQ_REG(32, id))
-#define RSEQ_PLACE(v)		[v] RSEQ_MEM (*v)
+#define RSEQ_PLACE(v)		[v] "r" (v)
 #define RSEQ_IN(w, x)		[x] RSEQ_VALUE (RSEQ_REG(w, x))
 
 #define RSEQ_STORE_PLAIN(w, reg, place)		RSEQ_STORE(w, reg, place)

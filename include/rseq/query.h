@@ -36,7 +36,7 @@ struct rseq_info {
 	enum rseq_reason	reason;
 	int			error;		/* errno of the refusal, or 0 */
 	ptrdiff_t		offset;		/* from the thread pointer */
-	const struct tlabi	*area;
+	const volatile struct tlabi	*area;
 	unsigned int		length;		/* registered bytes, 0: none */
 	unsigned int		feature_size;	/* as rseq_feature_size */
 	unsigned int		kernel_feature_size;	/* AT_RSEQ_FEATURE_SIZE */
@@ -47,7 +47,7 @@ struct rseq_info {
 int rseq_query(struct rseq_info *info, size_t size);
 
 /* The reason as one English sentence, never NULL. */
-const char *rseq_reason(enum rseq_reason reason);
+const char *rseq_strreason(enum rseq_reason reason);
 
 #ifdef __cplusplus
 }

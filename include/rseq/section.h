@@ -32,10 +32,13 @@
  *	RSEQ_RELEASE			earlier accesses before the next store
  *
  * where w is 32 or 64, index is a field of the area (cpu_id or mm_cid), and a
- * place is RSEQ_V(operand) or RSEQ_AT(base).  The frame around them:
- * RSEQ_PUBLISH, RSEQ_ABORT, RSEQ_WORD64(), RSEQ_CLOBBERS, RSEQ_SIG, and the
- * constraints of operands: RSEQ_MEM for a place, RSEQ_VALUE for a reg that is
+ * place is RSEQ_V(v), what the operand v points to, or RSEQ_AT(base).  The
+ * frame around them: RSEQ_PUBLISH, RSEQ_AREA(field), RSEQ_ABORT, RSEQ_WORD64(),
+ * RSEQ_CLOBBERS, RSEQ_SIG, and RSEQ_VALUE, the constraint of a reg that is
  * stored, compared or combined; RSEQ_REG(w, x) is x as such a register.
+ *
+ * Operands are registers and constants, never memory: gcc 12 may put part of
+ * the address of an "m" operand into a register that the section clobbers.
  */
 
 #define RSEQ_STR_(x)	#x
@@ -74,8 +77,6 @@
 	RSEQ_WORD64(".Lrseq_start%=")					\
 	RSEQ_WORD64("%l[" #label "]")					\
 	".popsection\n\t"
-
-#define RSEQ_V(operand)		"%[" #operand "]"
 
 #ifndef RSEQ_REG
 #define RSEQ_REG(w, x)		(x)
@@ -122,8 +123,8 @@
 		RSEQ_ABORT						\
 		RSEQ_DESCRIPTOR						\
 		: /* no outputs: clang < 17 drops them at labels */	\
-		: [rseq_cs] RSEQ_OPERAND(rseq_cs),			\
-		  [index] RSEQ_OPERAND(index), operands			\
+		: [area] RSEQ_BASE, [rseq_cs] RSEQ_FIELD(rseq_cs),	\
+		  [index] RSEQ_FIELD(index), operands			\
 		: "memory", RSEQ_CLOBBERS RSEQ_INJECT_CLOBBERS		\
 		: __VA_ARGS__)
 

@@ -46,31 +46,43 @@ static inline ptrdiff_t rseq_offset(void)
 #endif
 }
 
-/* The area of the calling thread.  Bytes from 32 on exist in a line only. */
-static inline struct tlabi *rseq_self(void)
+/*
+ * The area of the calling thread, to look at: it changes under one's eyes, and
+ * the kernel may kill who writes.  Bytes from 32 on exist in a line only.
+ */
+static inline const volatile struct tlabi *rseq_self(void)
 {
-	return (struct tlabi *)((char *)rseq_thread_pointer() + rseq_offset());
+	return (const volatile struct tlabi *)
+		((char *)rseq_thread_pointer() + rseq_offset());
 }
 
 /*
- * How inline assembly names a field of the area: RSEQ_AREA(field) in the text
- * and RSEQ_OPERAND(field) for the operand, whose name is the field's.
+ * How inline assembly addresses a field of the area: RSEQ_AREA(field) in the
+ * text, which an ISA defines from two operands, [field] an offset and [area]
+ * the register that it is added to.
  */
-#ifndef RSEQ_AREA
-#define RSEQ_AREA(field)	"%[" #field "]"
-#define RSEQ_OPERAND(field)	"m" (rseq_self()->field)
+#ifdef RSEQ_LIBC_LINE
+#define RSEQ_FIELD(field)	"i" (TLABI_OFFSET + offsetof(struct tlabi, field))
+#ifndef RSEQ_BASE
+#define RSEQ_BASE		"r" (rseq_thread_pointer())
+#endif
+#else
+#define RSEQ_FIELD(field)	"i" (offsetof(struct tlabi, field))
+#ifndef RSEQ_BASE
+#define RSEQ_BASE		"r" (rseq_self())
+#endif
 #endif
 
 /* A 32-bit field of the area, read once, now. */
 #ifndef rseq_read
 #define rseq_read(field)						\
-	(*(const volatile uint32_t *)&rseq_self()->field)
+	(rseq_self()->field)
 #endif
 
 /* Whether rseq_cs holds something else. */
 #ifndef rseq_cs_differs
 #define rseq_cs_differs(cs)						\
-	(*(const volatile uint64_t *)&rseq_self()->rseq_cs != (uintptr_t)(cs))
+	(rseq_self()->rseq_cs != (uintptr_t)(cs))
 #endif
 
 #endif

@@ -66,15 +66,17 @@ find_source() {
 
 # keep FILE SHA256: what was fetched to $got enters the cache if it is right.
 keep() {
-	if verify "$got" "$2" && mkdir -p "$cache" &&
-		cp "$got" "$cache/.$1.$$" && mv "$cache/.$1.$$" "$cache/$1"
-	then
+	if ! verify "$got" "$2"; then
 		rm -f "$got"
-		tarball=$cache/$1
-		return
+		return 1
 	fi
-	rm -f "$got" "$cache/.$1.$$"
-	return 1
+	mkdir -p "$cache" && cp "$got" "$cache/.$1.$$" 2>> "$log" &&
+		mv "$cache/.$1.$$" "$cache/$1" || {
+		rm -f "$cache/.$1.$$"
+		die 4 "cannot write $1 to $cache; make room there"
+	}
+	rm -f "$got"
+	tarball=$cache/$1
 }
 
 # The machine's own mirror, asked for other suites, with a configuration and

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # How glibc is configured and installed.
 
-objects=16000
+objects=8503
 
 # Debian's tarball has no manual; the build wants a directory of that name
 # that has nothing to build.

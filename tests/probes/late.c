@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-enum { N = 32, ROUNDS = 20000 };
+enum { N = 128, ROUNDS = 5000 };
 
 static struct rseq_counter counter;
 static struct crowd crowd;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The area in threads whose stack is the program's own, of any size and place. */
+/* The area in threads on stacks of the program's own, of any size and place. */
 #include "area.h"
 
 #include <limits.h>

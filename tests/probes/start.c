@@ -29,35 +29,6 @@ __attribute__((__destructor__)) static void destructor(void)
 	tell("destructor");
 }
 
-/* A resolver runs while the program is being relocated: a constant offset is
- * all it can use. */
-#if HAVE_LINE && defined(__GLIBC__)
-static int resolver_cpu = -3;
-static uint32_t resolver_status;
-
-static int implementation(void)
-{
-	return 1;
-}
-
-static int (*resolve(void))(void)
-{
-	resolver_cpu = (int)word(CPU_ID);
-	resolver_status = word(STATUS);
-	return implementation;
-}
-
-int resolved(void) __attribute__((__ifunc__("resolve")));
-#endif
-
-static void say_resolver(void)
-{
-#if HAVE_LINE && defined(__GLIBC__)
-	printf("resolver.ran=%d\nresolver.cpu_id=%d\nresolver.status=%#x\n",
-	       resolved(), resolver_cpu, (unsigned int)resolver_status);
-#endif
-}
-
 int main(void)
 {
 	if (preinit_ran)
@@ -65,7 +36,6 @@ int main(void)
 	say("constructor", &first);
 	say("late_constructor", &last);
 	tell("main");
-	say_resolver();
 	printf("rseq_size=%u\nrseq_offset=%td\nrseq_flags=%u\n", __rseq_size,
 	       __rseq_offset, __rseq_flags);
 	return 0;

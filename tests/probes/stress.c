@@ -39,9 +39,13 @@ static void add_counter(void)
 /* Both operations, as a program would write the loop around them. */
 static void add_section(void)
 {
-	while (rseq_load_add_store(&slots[rseq_cpu_start()].value, 1,
-				   (int)rseq_cpu_start()) < 0)
+	for (;;) {
+		int cpu = (int)rseq_cpu_start();
+		if (rseq_load_add_store(&slots[cpu].value, 1, cpu) ==
+		    RSEQ_COMMITTED)
+			return;
 		++tried;
+	}
 }
 
 static void add_compare(void)

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Each function of librseq by itself, on each libc. */
+#include <cerrno>
+#include <thread>
+
+#include <rseq/ops.h>
+#include <rseq/query.h>
+
+#include "harness.hh"
+
+using namespace harness;
+
+class Api : public VariantTest {
+protected:
+	options off() const
+	{
+		return {{libc().family == family::musl ? "TLABI_RSEQ=0" :
+			 "GLIBC_TUNABLES=glibc.pthread.rseq=0"}};
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Api, testing::ValuesIn(variants({"pie", "static"})),
+			 variant_name);
+
+/* ---- rseq_counter ---- */
+
+TEST_P(Api, CounterInitRefusesWhatCannotBe)
+{
+	outcome got = run({build_rseq("counter_api")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("zero"), -EINVAL) << got;
+	for (std::string what : {"most", "overflow", "overflow_rows", "huge"})
+		EXPECT_EQ(got.number(what), -ENOMEM) << what << got;
+	for (std::string what : {"zero", "most", "overflow", "overflow_rows",
+				 "huge"}) {
+		EXPECT_EQ(got.number(what + ".errno"), 0) << got;
+		EXPECT_EQ(got.number(what + ".empty"), 1) << got;
+	}
+}
+
+static void expect_sums(const outcome &got)
+{
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("init"), 0) << got;
+	EXPECT_EQ(got.number("count"), 3) << got;
+	EXPECT_EQ(got.number("cpus"), got.number("limit")) << got;
+	EXPECT_EQ(got.number("aligned"), 1) << got;
+	EXPECT_EQ(got.number("fresh"), 0) << got;
+	EXPECT_EQ(got.number("sum0"), 1005) << got;
+	EXPECT_EQ(got.number("sum1"), -499500) << got;
+	EXPECT_EQ(got.number("sum2"), 1) << "it wraps" << got;
+	EXPECT_EQ(got.number("errno"), 123) << got;
+	EXPECT_EQ(got.number("fini"), 1) << got;
+}
+
+TEST_P(Api, CounterSums)
+{
+	expect_sums(run({build_rseq("counter_api")}));
+}
+
+TEST_P(Api, CounterSumsWithoutRseq)
+{
+	expect_sums(run({build_rseq("counter_api")}, off()));
+}
+
+/* ---- rseq_query, rseq_current_cpu and their like ---- */
+
+TEST_P(Api, QueryRefusesAnotherSize)
+{
+	outcome got = run({build_rseq("query_api")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *what : {"null", "size_0", "size_less", "size_more"})
+		EXPECT_EQ(got.number(what), -EINVAL) << got;
+	EXPECT_EQ(got.number("errno"), 123) << got;
+	EXPECT_EQ(got.number("reasons_distinct"), 1) << got;
+}
+
+TEST_P(Api, QueryTellsWhatTheKernelHas)
+{
+	outcome got = run({build_rseq("query_api")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (std::string who : {"info", "after"}) {
+		EXPECT_EQ(got.number(who + ".owner"), libc().line ?
+			  RSEQ_OWNER_LINE : RSEQ_OWNER_LIBC) << got;
+		EXPECT_EQ(got.number(who + ".version"), libc().line ? 1 : 0);
+		EXPECT_EQ(got.number(who + ".reason"), RSEQ_ON) << got;
+		EXPECT_EQ(got.number(who + ".error"), 0) << got;
+		EXPECT_EQ(got.number(who + ".length"),
+			  got.number("registered_length")) << got;
+		EXPECT_EQ(got.number(who + ".mode"),
+			  got.number("registered_length") > 32 ?
+			  RSEQ_MODE_OPTIMIZED : RSEQ_MODE_LEGACY) << got;
+		EXPECT_EQ(got.number(who + ".kernel_feature_size"),
+			  got.number("auxv")) << got;
+		EXPECT_EQ(got.number(who + ".area_right"), 1) << got;
+		EXPECT_EQ(got.number(who + ".self"), 1) << got;
+	}
+	const long kernel = got.number("auxv");
+	EXPECT_EQ(got.number("info.feature_size"), kernel == 0 ? 20 :
+		  kernel <= got.number("registered_length") ? kernel : 28)
+		<< got;
+}
+
+TEST_P(Api, QueryKnowsAVforkChild)
+{
+	outcome got = run({build_rseq("query_api")});
+
+	EXPECT_EQ(got.number("vfork"), 0) << got;
+	EXPECT_EQ(got.number("vfork.reason"), RSEQ_OFF_BORROWED) << got;
+	EXPECT_EQ(got.number("vfork.mode"), RSEQ_MODE_OFF) << got;
+	EXPECT_EQ(got.number("vfork.length"), 0) << got;
+}
+
+TEST_P(Api, AccessorsAgreeWithTheKernel)
+{
+	outcome got = run({build_rseq("query_api")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("cpu_right"), 1) << got;
+	EXPECT_EQ(got.number("start_right"), 1) << got;
+	EXPECT_GE(got.number("limit"), got.number("configured")) << got;
+	EXPECT_GT(got.number("limit"), got.number("cpu")) << got;
+	if (kernel_feature_size() >= 28) {
+		EXPECT_EQ(got.number("node_right"), 1) << got;
+		EXPECT_GE(got.number("mm_cid"), 0) << got;
+		EXPECT_LT(got.number("mm_cid"), got.number("limit")) << got;
+	} else {
+		EXPECT_LT(got.number("node"), 0) << got;
+		EXPECT_LT(got.number("mm_cid"), 0) << got;
+	}
+}
+
+TEST_P(Api, AccessorsRefuseWithoutRseq)
+{
+	outcome got = run({build_rseq("query_api")}, off());
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_LT(got.number("cpu"), 0) << got;
+	EXPECT_LT(got.number("node"), 0) << got;
+	EXPECT_LT(got.number("mm_cid"), 0) << got;
+	EXPECT_EQ(got.number("start"), 0) << got;
+	EXPECT_EQ(got.number("info.mode"), RSEQ_MODE_OFF) << got;
+	EXPECT_EQ(got.number("info.reason"), RSEQ_OFF_DISABLED) << got;
+}
+
+/* ---- rseq_event ---- */
+
+TEST_P(Api, EventChangesWhenTheThreadIsDisturbed)
+{
+	outcome got = run({build_rseq("event_api")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("missed_signals"), 0) << got;
+	EXPECT_EQ(got.number("missed_calling"), 0) << got;
+	EXPECT_EQ(got.number("missed_moves"), 0) << got;
+	EXPECT_EQ(got.number("advanced"), 1) << got;
+	EXPECT_EQ(got.number("moves"),
+		  std::thread::hardware_concurrency() > 1 ? 100 : 0) << got;
+}
+
+/* A million calls take milliseconds: few of them are disturbed. */
+TEST_P(Api, EventIsMostlyQuiet)
+{
+	outcome got = run({build_rseq("event_api")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GE(got.number("changes"), 0) << got;
+	EXPECT_LT(got.number("changes"), 10000) << got;
+}
+
+/* Nobody would tell: then every call counts. */
+TEST_P(Api, EventAlwaysChangesWithoutRseq)
+{
+	outcome got = run({build_rseq("event_api")}, off());
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("changes"), 1000000) << got;
+	EXPECT_EQ(got.number("missed_signals"), 0) << got;
+	EXPECT_EQ(got.number("missed_calling"), 0) << got;
+}
+
+/* ---- operations ---- */
+
+TEST_P(Api, OperationsHaveEachTheirResult)
+{
+	outcome got = run({build_rseq("operation_api")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *done : {"add", "add_big", "cbne", "cbne_alias",
+				 "index"})
+		EXPECT_EQ(got.number(done), RSEQ_COMMITTED) << done << got;
+	EXPECT_EQ(got.number("add.value"), 42) << got;
+	EXPECT_EQ(got.number("add_big.value"), 42) << got;
+	EXPECT_EQ(got.number("cbne.value"), 43) << got;
+	EXPECT_EQ(got.number("index.value"), 7) << got;
+	EXPECT_EQ(got.number("add_elsewhere"), RSEQ_RESTARTED) << got;
+	EXPECT_EQ(got.number("cbne_elsewhere"), RSEQ_RESTARTED) << got;
+	EXPECT_EQ(got.number("cbne_differs"), RSEQ_DIFFERENT) << got;
+	for (const char *not_here : {"add_negative", "add_refused",
+				     "cbne_refused", "index_beyond",
+				     "index_none"})
+		EXPECT_EQ(got.number(not_here), RSEQ_UNAVAILABLE)
+			<< not_here << got;
+	EXPECT_EQ(got.number("unchanged"), 42) << got;
+	EXPECT_EQ(got.number("unchanged_too"), 43) << got;
+	EXPECT_EQ(got.number("index_unchanged"), 7) << got;
+}
+
+TEST_P(Api, OperationsSayWhereTheyCannotRun)
+{
+	outcome got = run({build_rseq("operation_api")}, off());
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *what : {"add", "add_big", "add_elsewhere",
+				 "add_negative", "add_refused", "cbne",
+				 "cbne_differs", "cbne_elsewhere",
+				 "cbne_refused", "cbne_alias", "index",
+				 "index_beyond", "index_none"})
+		EXPECT_EQ(got.number(what), RSEQ_UNAVAILABLE) << what << got;
+	EXPECT_EQ(got.number("unchanged"), 42) << got;
+	EXPECT_EQ(got.number("index.value"), 0) << got;
+}
+
+class Operations : public VariantTest {
+};
+
+INSTANTIATE_TEST_SUITE_P(, Operations, testing::ValuesIn(variants()),
+			 variant_name);
+
+TEST_P(Operations, TakeOperandsOfEachShape)
+{
+	for (const char *level : {"-O0", "-O1", "-O2", "-O3", "-Os"}) {
+		SCOPED_TRACE(level);
+		outcome got = run({build_rseq("operation_api", {level})});
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("static_add"), 1000) << got;
+		EXPECT_EQ(got.number("static_cbne"), 1000) << got;
+	}
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The glibc series from glibc's own point of view, in the build tree that
+ * build-libc leaves: struct pthread is where it was, glibc's tests of rseq and
+ * of the line pass, and so does its check of the ABI.
+ */
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "harness.hh"
+
+namespace {
+
+using namespace harness;
+
+struct tree {
+	std::string name;	/* "glibc-2.43" */
+	fs::path src, obj;
+};
+
+fs::path tlabi_build()
+{
+	const char *dir = std::getenv("TLABI_BUILD");
+	return dir ? fs::path(dir) : source_dir() / "build";
+}
+
+std::vector<tree> built_trees()
+{
+	std::vector<tree> found;
+
+	for (const auto &l : libcs()) {
+		const fs::path work = tlabi_build() / "work" / l.name;
+		if (l.family == family::glibc && l.line &&
+		    fs::exists(work / "obj" / "libc.so"))
+			found.push_back({ l.name, work / "src", work / "obj" });
+	}
+	if (found.empty())
+		found.push_back({ "none", {}, {} });
+	return found;
+}
+
+class Glibc : public testing::TestWithParam<tree> {
+protected:
+	void SetUp() override
+	{
+		if (GetParam().src.empty())
+			GTEST_SKIP() << "no build tree of a patched glibc: see"
+				" libc-patches/build-libc";
+	}
+};
+
+std::string tree_name(const testing::TestParamInfo<tree> &info)
+{
+	std::string name = info.param.name;
+	for (char &c : name)
+		if (!std::isalnum((unsigned char)c))
+			c = '_';
+	return name;
+}
+
+/* "member offset" lines as a map, and sizeof and alignof. */
+std::map<std::string, long> layout(const fs::path &src, const fs::path &obj)
+{
+	const outcome got = run({ (source_dir() / "tests/glibc-layout").string(),
+				  src.string(), obj.string() });
+	std::map<std::string, long> members;
+	std::istringstream lines(got.out);
+	std::string member;
+	long offset;
+
+	EXPECT_TRUE(got.ok()) << got;
+	while (lines >> member >> offset)
+		members[member] = offset;
+	return members;
+}
+
+/* The same version without patches, configured as the patched one was. */
+tree stock_twin(const tree &patched)
+{
+	const fs::path dir = scratch_dir() / (patched.name + "-unpatched");
+	const fs::path done = dir / "configured";
+	const tree twin { patched.name, dir / "src", dir / "obj" };
+
+	if (fs::exists(done))
+		return twin;
+	fs::remove_all(dir);
+	fs::create_directories(twin.src);
+	fs::create_directories(twin.obj);
+	const outcome tarball = run({
+		(source_dir() / "libc-patches/build-libc").string(),
+		"--fetch-only", patched.name });
+	EXPECT_TRUE(tarball.ok()) << tarball;
+	std::string path = tarball.out;
+	while (!path.empty() && std::isspace((unsigned char)path.back()))
+		path.pop_back();
+	const outcome made = run({ "sh", "-c",
+		"set -e; tar -xf \"$1\" -C \"$2\" --strip-components=1; cd \"$3\";"
+		" eval \"\\\"$2/configure\\\" $(\"$4/config.status\" --config)\"",
+		"sh", path, twin.src.string(), twin.obj.string(),
+		patched.obj.string() }, { {}, std::chrono::seconds(600) });
+	EXPECT_TRUE(made.ok()) << made;
+	if (made.ok())
+		std::ofstream(done) << "\n";
+	return twin;
+}
+
+TEST_P(Glibc, NothingInStructPthreadMoves)
+{
+	const tree twin = stock_twin(GetParam());
+	const auto before = layout(twin.src, twin.obj);
+	const auto after = layout(GetParam().src, GetParam().obj);
+
+	ASSERT_GT(before.size(), 40u);
+	for (const auto &[member, offset] : before) {
+		const auto found = after.find(member);
+		if (found == after.end())
+			ADD_FAILURE() << member << " is gone";
+		else
+			EXPECT_EQ(found->second, offset) << member;
+	}
+	EXPECT_EQ(after.at("header.tlabi"), 0x80);
+	EXPECT_EQ(before.count("header.tlabi"), 0u);
+}
+
+/* What "make test t=NAME" of glibc prints is PASS, FAIL or UNSUPPORTED. */
+TEST_P(Glibc, ItsOwnTestsOfRseqAndTheLinePass)
+{
+	const std::vector<std::string> names = {
+		"nptl/tst-tlabi", "nptl/tst-tlabi-static",
+		"nptl/tst-tlabi-disable", "nptl/tst-tlabi-disable-static",
+		"nptl/tst-tlabi-version", "nptl/tst-tlabi-version-static",
+		"nptl/tst-tlabi-refused", "nptl/tst-tlabi-length",
+		"nptl/tst-rseq-nptl", "nptl/tst-rseq-nptl-static",
+		"misc/tst-rseq", "misc/tst-rseq-static",
+		"misc/tst-rseq-disable", "misc/tst-rseq-disable-static",
+		"elf/tst-rseq-tls-range", "elf/tst-rseq-tls-range-static",
+		"elf/tst-rseq-tls-range-4096",
+		"elf/tst-rseq-tls-range-4096-static",
+	};
+
+	for (const auto &name : names) {
+		const outcome got = run({ "make", "-C", GetParam().obj.string(),
+					  "test", "t=" + name },
+					{ {}, std::chrono::seconds(600) });
+		EXPECT_TRUE(got.ok()) << got;
+		EXPECT_NE((got.out + got.err).find("PASS: " + name),
+			  std::string::npos) << got;
+	}
+}
+
+/*
+ * Its ABI check compares the length of a path too, which depends on --prefix;
+ * with ours that object, and nothing else, differs, patched or not.
+ */
+TEST_P(Glibc, ItsCheckOfTheAbiPasses)
+{
+	const outcome got = run({ "make", "-k", "-C", GetParam().obj.string(),
+				  "check-abi" },
+				{ {}, std::chrono::seconds(900) });
+	const std::string all = got.out + got.err;
+	std::istringstream lines(all);
+	std::string line;
+	size_t passed = 0;
+
+	while (std::getline(lines, line)) {
+		if (line.starts_with("PASS: ") &&
+		    line.find("check-abi") != std::string::npos)
+			++passed;
+		if (line.starts_with("FAIL: ")) {
+			EXPECT_NE(line.find("check-abi-libc"),
+				  std::string::npos) << line;
+		}
+		if ((line.starts_with("+GLIBC") || line.starts_with("-GLIBC"))) {
+			EXPECT_NE(line.find("_nl_default_dirname"),
+				  std::string::npos) << line;
+		}
+	}
+	EXPECT_GT(passed, 5u) << all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Built, Glibc, testing::ValuesIn(built_trees()),
+			 tree_name);
+
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* The harness tells apart how programs end, and reads what they print. */
+#include <csignal>
+#include <fstream>
+
+#include "harness.hh"
+
+using namespace harness;
+
+TEST(Run, TellsHowAProgramEnded)
+{
+	EXPECT_EQ(run({"sh", "-c", "exit 3"}).code, 3);
+	EXPECT_EQ(run({"/nonexistent/program"}).code, 127);
+	outcome got = run({"sh", "-c", "kill -SEGV $$"});
+	EXPECT_EQ(got.signal, SIGSEGV);
+	EXPECT_EQ(got.code, -1);
+	EXPECT_FALSE(got.ok());
+}
+
+TEST(Run, EndsWhatHangsAndItsChildren)
+{
+	outcome got = run({"sh", "-c", "sleep 1000 & echo here; wait"},
+			  {{}, std::chrono::seconds(1)});
+
+	EXPECT_TRUE(got.timed_out);
+	EXPECT_EQ(got.signal, SIGKILL);
+	EXPECT_EQ(got.out, "here\n");
+}
+
+TEST(Run, KeepsOutputsApartAndWhole)
+{
+	outcome got = run({"sh", "-c",
+			   "head -c 300000 /dev/zero; echo problem >&2"});
+
+	EXPECT_EQ(got.out.size(), 300000u);
+	EXPECT_EQ(got.err, "problem\n");
+}
+
+TEST(Run, PassesNoOptOutOnButWhatIsAsked)
+{
+	setenv("TLABI_RSEQ", "0", 1);
+	outcome got = run({"sh", "-c", "echo tlabi=$TLABI_RSEQ mine=$MINE"},
+			  {{"MINE=1=2"}});
+	unsetenv("TLABI_RSEQ");
+	EXPECT_EQ(got.out, "tlabi= mine=1=2\n");
+}
+
+TEST(Run, ReadsKeysAndValues)
+{
+	outcome got = run({"printf", "a=1\\nab=0x10\\ntext=b=c\\nodd=1x\\n"
+			   "a=-2\\nnone=\\nend=7"});
+
+	EXPECT_EQ(got.number("a"), -2) << "the last one counts";
+	EXPECT_EQ(got.number("ab"), 16);
+	EXPECT_EQ(got.text("text"), "b=c");
+	EXPECT_EQ(got.number("end"), 7);
+	for (const char *key : {"odd", "none", "b", "missing"})
+		EXPECT_EQ(got.number(key), LONG_MIN) << key;
+	EXPECT_TRUE(got.has("none"));
+	EXPECT_FALSE(got.has("b"));
+}
+
+TEST(Compile, RedoesWhatChangedOnly)
+{
+	fs::path dir = scratch_dir() / "harness";
+	fs::path source = dir / "program.c", out = dir / "program";
+	strings command = {cc(), source};
+
+	fs::create_directories(dir);
+	std::ofstream(source) << "int main(void) { return 4; }\n";
+	ASSERT_TRUE(compile(command, out).ok());
+	EXPECT_EQ(run({out}).code, 4);
+	auto first = fs::last_write_time(out);
+	ASSERT_TRUE(compile(command, out).ok());
+	EXPECT_EQ(fs::last_write_time(out), first);
+	std::ofstream(source) << "int main(void) { return 15; }\n";
+	ASSERT_TRUE(compile(command, out).ok());
+	EXPECT_EQ(run({out}).code, 15);
+	std::ofstream(source) << "int main(void) { return }\n";
+	EXPECT_FALSE(compile(command, out).ok());
+	EXPECT_FALSE(fs::exists(out)) << "an old program is no result";
+}

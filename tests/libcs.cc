@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* Where things are, the C libraries that are here, and tests of each. */
+#include "harness.hh"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace harness {
+
+/* ---- where things are ---- */
+
+static std::string from_env(const char *name, const std::string &otherwise)
+{
+	const char *value = getenv(name);
+	return value && *value ? value : otherwise;
+}
+
+fs::path source_dir()
+{
+	return fs::absolute(from_env("TOP_SRCDIR", "."));
+}
+
+fs::path build_dir()
+{
+	return fs::absolute(from_env("TOP_BUILDDIR", "."));
+}
+
+fs::path probes_dir()
+{
+	return source_dir() / "tests/probes";
+}
+
+fs::path scratch_dir()
+{
+	return build_dir() / "tests/work";
+}
+
+static fs::path sysroots_dir()
+{
+	return fs::path(from_env("TLABI_BUILD", source_dir() / "build")) /
+		"sysroot";
+}
+
+std::string cc()
+{
+	return from_env("CC", "cc");
+}
+
+std::string cxx()
+{
+	return from_env("CXX", "c++");
+}
+
+bool have(const std::string &tool)
+{
+	return run({"sh", "-c", "command -v \"$0\"", tool}).ok();
+}
+
+std::string clang()
+{
+	static const std::string found = [] {
+		std::string name = from_env("CLANG", "clang");
+		return have(name) ? name : std::string();
+	}();
+	return found;
+}
+
+/* ---- C libraries ---- */
+
+std::string libc::compiler() const
+{
+	if (!root.empty())
+		return root / "bin/tlabi-gcc";
+	return other.empty() ? cc() : other;
+}
+
+strings libc::gcc() const
+{
+	return {compiler()};
+}
+
+strings libc::clang() const
+{
+	if (root.empty())
+		return {harness::clang()};
+	return {"env", "TLABI_CC=" + harness::clang(), compiler()};
+}
+
+fs::path libc::loader() const
+{
+	if (!root.empty()) {
+		outcome about = run({"cat", root / "share/tlabi/sysroot.txt"});
+		return about.text("loader");
+	}
+	return family == family::musl ? "/lib/ld-musl-x86_64.so.1" :
+		"/lib64/ld-linux-x86-64.so.2";
+}
+
+static libc sysroot(const fs::path &root)
+{
+	libc l;
+
+	l.name = root.filename();
+	l.family = l.name.starts_with("musl") ? family::musl : family::glibc;
+	l.line = !l.name.ends_with("-stock");
+	l.root = root;
+	if (!fs::exists(root / "share/tlabi/sysroot.txt"))
+		l.missing = l.name + " is not built completely";
+	return l;
+}
+
+static std::vector<libc> find_libcs()
+{
+	std::vector<libc> found = {{"host", family::glibc, false, {}, {}}};
+	std::vector<fs::path> roots;
+	std::error_code none;
+
+	for (const auto &e : fs::directory_iterator(sysroots_dir(), none))
+		if (fs::exists(e.path() / "bin/tlabi-gcc"))
+			roots.push_back(e.path());
+	std::sort(roots.begin(), roots.end());
+	for (const char *name : {"glibc", "musl"}) {
+		size_t before = found.size();
+		for (const fs::path &root : roots) {
+			libc l = sysroot(root);
+			if (l.line && l.name.starts_with(name))
+				found.push_back(l);
+		}
+		if (found.size() == before)
+			found.push_back({name, *name == 'g' ? family::glibc
+							    : family::musl,
+					 true, {},
+					 std::string("no patched ") + name +
+					 ": see libc-patches/build-libc"});
+	}
+	return found;
+}
+
+const std::vector<libc> &libcs()
+{
+	static const std::vector<libc> all = find_libcs();
+	return all;
+}
+
+std::vector<libc> patched()
+{
+	std::vector<libc> some;
+
+	for (const libc &l : libcs())
+		if (l.line)
+			some.push_back(l);
+	return some;
+}
+
+libc stock_of(const libc &l)
+{
+	fs::path twin = l.root.string() + "-stock";
+
+	if (!l.root.empty() && fs::exists(twin / "share/tlabi/sysroot.txt"))
+		return sysroot(twin);
+	if (l.family == family::glibc)
+		return libcs().front();
+	return {"musl-tools", family::musl, false, {},
+		have("musl-gcc") ? "" : "no stock musl: see build-libc --stock",
+		"musl-gcc"};
+}
+
+const std::vector<link_mode> &link_modes()
+{
+	static const std::vector<link_mode> all = {
+		{"pie", {"-fPIE", "-pie"}, true},
+		{"no_pie", {"-fno-pie", "-no-pie"}, true},
+		{"static", {"-fno-pie", "-no-pie", "-static"}, false},
+		{"static_pie", {"-fPIE", "-static-pie"}, false},
+	};
+	return all;
+}
+
+const link_mode &pie()
+{
+	return link_modes().front();
+}
+
+/* ---- parameters ---- */
+
+static std::vector<variant> cross(const std::vector<libc> &ls,
+				  const strings &modes)
+{
+	std::vector<variant> all;
+
+	for (const libc &l : ls)
+		for (const link_mode &m : link_modes())
+			if (modes.empty() || std::find(modes.begin(),
+						       modes.end(), m.name) !=
+			    modes.end())
+				all.push_back({l, m});
+	return all;
+}
+
+std::vector<variant> variants()
+{
+	return cross(libcs(), {});
+}
+
+std::vector<variant> variants(const strings &modes)
+{
+	return cross(libcs(), modes);
+}
+
+std::vector<variant> patched_variants(const strings &modes)
+{
+	return cross(patched(), modes);
+}
+
+static std::string identifier(std::string s)
+{
+	std::replace_if(s.begin(), s.end(),
+			[](unsigned char c) { return !isalnum(c); }, '_');
+	return s;
+}
+
+std::string variant_name(const testing::TestParamInfo<variant> &info)
+{
+	return identifier(info.param.libc.name + "_" + info.param.mode.name);
+}
+
+std::ostream &operator<<(std::ostream &to, const variant &v)
+{
+	return to << v.libc.name << ' ' << v.mode.name;
+}
+
+std::ostream &operator<<(std::ostream &to, const libc &l)
+{
+	return to << l.name;
+}
+
+std::string libc_name(const testing::TestParamInfo<libc> &info)
+{
+	return identifier(info.param.name);
+}
+
+void LibcTest::SetUp()
+{
+	if (!libc().missing.empty())
+		GTEST_SKIP() << libc().missing;
+}
+
+void VariantTest::SetUp()
+{
+	if (!libc().missing.empty())
+		GTEST_SKIP() << libc().missing;
+}
+
+} // namespace harness

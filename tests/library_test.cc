@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* librseq.so: what it needs, what it exports, and that it can be loaded. */
+#include <set>
+#include <sstream>
+
+#include <fnmatch.h>
+
+#include "harness.hh"
+
+using namespace harness;
+
+class Library : public LibcTest {
+protected:
+	/* The host's is the one that "make" built, if it did. */
+	fs::path library() const
+	{
+		fs::path built = build_dir() / ".libs/librseq.so";
+		if (!libc().line && fs::exists(built))
+			return built;
+		return librseq_shared(libc());
+	}
+	std::string readelf(const char *what) const
+	{
+		outcome got = run({"readelf", what, "-W", library()});
+		EXPECT_TRUE(got.ok()) << got;
+		return got.out;
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Library, testing::ValuesIn(libcs()), libc_name);
+
+TEST_P(Library, NeedsNoCppRunTime)
+{
+	const std::string dynamic = readelf("-d");
+
+	EXPECT_NE(dynamic.find("SONAME"), std::string::npos);
+	for (const char *library : {"libstdc++", "libc++", "libgcc_s",
+				    "libsupc++"})
+		EXPECT_EQ(dynamic.find(library), std::string::npos) << dynamic;
+}
+
+TEST_P(Library, HasNoTextRelocations)
+{
+	EXPECT_EQ(readelf("-d").find("TEXTREL"), std::string::npos);
+}
+
+/* dlopen() has little room for thread-local data, and none for alignment. */
+TEST_P(Library, ThreadLocalsAreSmall)
+{
+	std::istringstream lines(readelf("-l"));
+
+	for (std::string line; std::getline(lines, line);) {
+		if (line.find("  TLS ") == std::string::npos)
+			continue;
+		std::istringstream fields(line);
+		std::string type, offset, address, physical, file, memory,
+			align;
+		fields >> type >> offset >> address >> physical >> file >>
+			memory;
+		while (fields >> align)
+			;
+		EXPECT_LE(std::stoul(memory, nullptr, 0), 64u) << line;
+		EXPECT_LE(std::stoul(align, nullptr, 0), 64u) << line;
+	}
+}
+
+/* What the symbol map's "global" part lists, patterns among them. */
+static std::set<std::string> mapped()
+{
+	outcome map = run({"sed", "-n", "/global:/,/local:/s/^[ \t]*"
+			   "\\([a-z0-9_*]*\\);.*/\\1/p",
+			   source_dir() / "librseq/librseq.map"});
+	std::istringstream words(map.out);
+	std::set<std::string> names;
+
+	for (std::string w; words >> w;)
+		names.insert(w);
+	return names;
+}
+
+TEST_P(Library, ExportsExactlyTheMap)
+{
+	outcome got = run({"nm", "-D", "--defined-only", "--format=posix",
+			   library()});
+	std::istringstream lines(got.out);
+	std::set<std::string> missing;
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GE(mapped().size(), 9u);
+	for (const std::string &name : mapped())
+		if (name.find('*') == std::string::npos)
+			missing.insert(name);
+	for (std::string line; std::getline(lines, line);) {
+		std::string name = line.substr(0, line.find_first_of(" @"));
+		if (name.starts_with("LIBRSEQ_"))
+			continue;
+		EXPECT_NE(line.find("@@LIBRSEQ_"), std::string::npos) << line;
+		EXPECT_TRUE(name.starts_with("rseq_")) << line;
+		missing.erase(name);
+		bool listed = false;
+		for (const std::string &pattern : mapped())
+			listed |= !fnmatch(pattern.c_str(), name.c_str(), 0);
+		EXPECT_TRUE(listed) << line;
+	}
+	for (const std::string &name : missing)
+		ADD_FAILURE() << name << " is not exported";
+}
+
+/* By a program that knows nothing of it; loaded twice, closed in between. */
+TEST_P(Library, CanBeLoadedAndClosed)
+{
+	outcome got = run({probe(libc(), pie(), "load", {"-ldl"}), library()});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("loaded"), 1) << got;
+	EXPECT_EQ(got.number("counted"), 20000) << got;
+	EXPECT_EQ(got.number("closed"), 0) << got;
+	EXPECT_EQ(got.number("again"), 1) << got;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* A program, or with -DLIBRARY a library, built for the line. */
+#include <stdio.h>
+
+#include <rseq/cpu.h>
+
+#ifdef LIBRARY
+int cpu_of_library(void);
+int cpu_of_library(void)
+{
+	return rseq_current_cpu();
+}
+#else
+int main(void)
+{
+	printf("cpu=%d\n", rseq_current_cpu());
+	return 0;
+}
+#endif

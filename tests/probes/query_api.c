@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* rseq_query and the accessors, beside what the kernel says. */
+#include "area.h"
+#include "info.h"
+
+#include <sys/wait.h>
+
+static int node_right(void)
+{
+	unsigned int cpu, node;
+
+	syscall(SYS_getcpu, &cpu, &node, NULL);
+	return rseq_node_id() == (int)node;
+}
+
+static void in_vfork_child(void)
+{
+	struct rseq_info info;
+	volatile int result = -1;
+
+	fflush(stdout);
+	pid_t pid = vfork();
+	if (pid == 0) {
+		result = rseq_query(&info, sizeof info);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	printf("vfork=%d\nvfork.reason=%d\nvfork.length=%u\nvfork.mode=%d\n",
+	       result, (int)info.reason, info.length, (int)info.mode);
+}
+
+int main(void)
+{
+	struct rseq_info info;
+	cpu_set_t one;
+	int distinct = 1;
+
+	printf("null=%d\n", rseq_query(NULL, sizeof info));
+	printf("size_0=%d\nsize_less=%d\nsize_more=%d\n",
+	       rseq_query(&info, 0), rseq_query(&info, sizeof info - 1),
+	       rseq_query(&info, sizeof info + 1));
+	errno = 123;
+	rseq_query(&info, sizeof info);
+	printf("errno=%d\n", errno);
+	say_info("info");
+	printf("registered_length=%d\n", registered_length());
+	printf("auxv=%lu\n", getauxval(27));
+	for (int i = RSEQ_ON; i <= RSEQ_OFF_UNKNOWN + 1; ++i)
+		for (int j = RSEQ_ON; j < i; ++j)
+			distinct &= strcmp(rseq_strreason((enum rseq_reason)i),
+					   rseq_strreason((enum rseq_reason)j))
+				!= 0;
+	printf("reasons_distinct=%d\n", distinct);
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof one, &one);
+	printf("cpu_right=%d\nstart_right=%d\n",
+	       rseq_current_cpu() == (int)kernel_cpu(),
+	       (unsigned int)rseq_cpu_start() == kernel_cpu());
+	printf("cpu=%d\nstart=%d\n", rseq_current_cpu(), (int)rseq_cpu_start());
+	printf("node=%d\nmm_cid=%d\nnode_right=%d\n", rseq_node_id(),
+	       rseq_mm_cid(), node_right());
+	printf("limit=%u\nconfigured=%ld\n", rseq_cpu_limit(),
+	       sysconf(_SC_NPROCESSORS_CONF));
+	in_vfork_child();
+	say_info("after");
+	return 0;
+}

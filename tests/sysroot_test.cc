@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+// The sysroots that are built: their compiler wrappers in every mode with gcc
+// and clang, their runner, and that no other libc's files get in.
+
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+
+#include <cctype>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+namespace
+{
+
+struct Result {
+	int status;
+	std::string out;
+};
+
+Result sh(const std::string &script)
+{
+	fflush(stdout);
+	FILE *pipe = popen(("exec 2>&1; " + script).c_str(), "r");
+	std::string out;
+	char buffer[4096];
+	while (size_t n = fread(buffer, 1, sizeof buffer, pipe))
+		out.append(buffer, n);
+	int status = pclose(pipe);
+	return {WIFEXITED(status) ? WEXITSTATUS(status)
+				  : 128 + WTERMSIG(status),
+		out};
+}
+
+bool has(const std::string &text, const std::string &part)
+{
+	return text.find(part) != std::string::npos;
+}
+
+bool have(const char *tool)
+{
+	return !sh(std::string("command -v ") + tool).status;
+}
+
+fs::path source_root()
+{
+	const char *dir = getenv("TOP_SRCDIR");
+	return fs::absolute(dir ? dir : ".");
+}
+
+fs::path sysroots()
+{
+	const char *dir = getenv("TLABI_BUILD");
+	return (dir ? fs::absolute(dir) : source_root() / "build") / "sysroot";
+}
+
+std::vector<std::string> built()
+{
+	std::vector<std::string> names;
+	std::error_code none;
+	for (const auto &entry : fs::directory_iterator(sysroots(), none))
+		if (fs::exists(entry.path() / "share/tlabi/sysroot.txt"))
+			names.push_back(entry.path().filename());
+	return names;
+}
+
+class Sysroot : public testing::Test
+{
+      protected:
+	fs::path dir;
+
+	void SetUp() override
+	{
+		char name[] = "/tmp/sysroot_test.XXXXXX";
+		dir = mkdtemp(name);
+	}
+
+	void TearDown() override
+	{
+		fs::remove_all(dir);
+	}
+
+	std::string data(const char *file) const
+	{
+		return " " + (source_root() / "tests/sysroot" / file).string() +
+		       " ";
+	}
+
+	std::string program() const
+	{
+		return (dir / "program").string();
+	}
+};
+
+TEST_F(Sysroot, OneIsBuilt)
+{
+	if (built().empty())
+		GTEST_SKIP() << "no sysroot is built under " << sysroots();
+}
+
+class Wrapper : public Sysroot,
+		public testing::WithParamInterface<
+			std::tuple<std::string, const char *, const char *>>
+{
+      protected:
+	fs::path root = sysroots() / std::get<0>(GetParam());
+	std::string compiler = std::get<1>(GetParam());
+	std::string mode = std::get<2>(GetParam());
+	bool fixed = has(mode, "-static");
+
+	void SetUp() override
+	{
+		Sysroot::SetUp();
+		if (!have(compiler.c_str()))
+			GTEST_SKIP() << compiler << " is not here";
+	}
+
+	std::string gcc() const
+	{
+		return "TLABI_CC=" + compiler + " " +
+		       (root / "bin/tlabi-gcc ").string() + mode + " ";
+	}
+
+	void expect_own_libc()
+	{
+		Result elf = sh("readelf -Wld " + program());
+		EXPECT_EQ(has(elf.out, "program interpreter: " +
+					       (root / "lib/ld").string()),
+			  !fixed)
+			<< elf.out;
+		EXPECT_EQ(has(elf.out, "NEEDED"), !fixed) << elf.out;
+		EXPECT_EQ(has(elf.out, "Elf file type is EXEC"),
+			  mode == "-static" || has(mode, "-no-pie"))
+			<< elf.out;
+	}
+};
+
+class Cxx : public Wrapper
+{
+};
+class Dynamic : public Wrapper
+{
+};
+class Debugged : public Wrapper
+{
+};
+
+TEST_P(Wrapper, ThreadsRunAndTheLibcIsTheSysroots)
+{
+	Result r = sh(gcc() + "-Wall -Wextra -Werror -g" + data("thread.c") +
+		      "-o " + program() + " -lm -lpthread && " + program());
+	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.out, "in a thread\n");
+	expect_own_libc();
+	if (fixed)
+		return;
+	r = sh("LD_TRACE_LOADED_OBJECTS=1 " + program());
+	EXPECT_FALSE(has(r.out, " /lib")) << r.out;
+	EXPECT_FALSE(has(r.out, " /usr")) << r.out;
+}
+
+TEST_P(Wrapper, StepByStepIsTheSame)
+{
+	std::string object = (dir / "o.o").string();
+	std::string whole = (dir / "whole.o").string();
+	std::string pie = has(mode, "-no-pie") || mode == "-static"
+				  ? " -fno-pie "
+				  : " -fPIE ";
+	Result r = sh(gcc() + "-Werror" + pie + "-c" + data("thread.c") +
+		      "-o " + object + " && " + gcc() + "-r -nostdlib " +
+		      object + " -o " + whole);
+	if (mode != "-pie" && mode != "-static-pie")
+		EXPECT_EQ(r.status, 0) << r.out;
+	else
+		whole = object; // -r with -pie is a contradiction
+	r = sh(gcc() + whole + " -lm -o " + program() + " && " + program());
+	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.out, "in a thread\n");
+	expect_own_libc();
+}
+
+TEST_P(Wrapper, CleanupsRunInAForcedUnwind)
+{
+	Result r = sh(gcc() + "-fexceptions" + data("unwind.c") + "-o " +
+		      program() + " && " + program());
+	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.out, "cleanup 7\n");
+}
+
+TEST_P(Cxx, ExceptionsAreCaught)
+{
+	std::string cxx = compiler == "gcc" ? "g++" : "clang++";
+	Result r = sh("TLABI_CXX=" + cxx + " " +
+		      (root / "bin/tlabi-g++ ").string() + mode +
+		      " -std=c++20" + data("exception.cc") + "-o " + program() +
+		      " -pthread && " + program());
+	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.out, "caught\n");
+	expect_own_libc();
+}
+
+TEST_P(Wrapper, HeadersAreTheSysroots)
+{
+	Result r = sh("printf '#include <pthread.h>\\n#include <stdio.h>\\n"
+		      "#include <asm/unistd.h>\\n' | " +
+		      gcc() + "-M -xc -");
+	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_FALSE(has(r.out, " /usr/include")) << r.out;
+	for (const char *header : {"pthread.h", "stdio.h", "asm/unistd.h"})
+		EXPECT_TRUE(has(r.out, (root / "include" / header).string()) ||
+			    has(r.out, (root / "usr/include" / header).string()))
+			<< r.out;
+}
+
+TEST_P(Dynamic, LibrariesLoad)
+{
+	std::string library = (dir / "libanswer.so").string();
+	std::string wrapper = "TLABI_CC=" + compiler + " " +
+			      (root / "bin/tlabi-gcc ").string();
+	Result r = sh("cd " + dir.string() +
+		      " && echo 'int answer(void) { return 42; }' | " +
+		      wrapper + "-shared -fPIC -Wl,-z,text,-z,defs -xc - -o " +
+		      library +
+		      " && echo 'int answer(void); int main(void) "
+		      "{ return answer() - 42; }' | " +
+		      gcc() + "-xc - -L. -lanswer -Wl,-rpath," + dir.string() +
+		      " -o " + program() + " && " + program());
+	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_FALSE(has(sh("readelf -lW " + library).out, "interpreter"));
+}
+
+TEST_P(Dynamic, RunnerRunsWhatAnotherLibcWasMeantFor)
+{
+	bool musl = has(root.filename(), "musl");
+	std::string other =
+		musl ? gcc() + "-Wl,-dynamic-linker,/nowhere/ld-musl.so.1 "
+		     : compiler + " " + mode + " ";
+	Result r = sh(other + data("thread.c") + "-o " + program() +
+		      " -lm -lpthread && " +
+		      (root / "bin/tlabi-run ").string() + program());
+	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.out, "in a thread\n");
+	r = sh((root / "bin/tlabi-run /nowhere/program").string());
+	EXPECT_EQ(r.status, 127);
+	EXPECT_TRUE(has(r.out, "no such program")) << r.out;
+}
+
+TEST_P(Debugged, DebuggersFollow)
+{
+	// DWARF 4: valgrind 3.19 cannot read clang's version 5.
+	Result r = sh(gcc() + "-gdwarf-4" + data("thread.c") + "-lm -o " + program());
+	ASSERT_EQ(r.status, 0) << r.out;
+	if (have("gdb")) {
+		r = sh("gdb -batch -ex 'break thread' -ex run -ex backtrace "
+		       "-ex continue " +
+		       program());
+		EXPECT_TRUE(has(r.out, "#0  thread (arg=")) << r.out;
+		EXPECT_TRUE(has(r.out, "pthread_create.c")) << r.out;
+		EXPECT_TRUE(has(r.out, "exited normally")) << r.out;
+	}
+	if (have("valgrind")) {
+		r = sh("valgrind -q --error-exitcode=9 " + program());
+		EXPECT_EQ(r.status, 0);
+		EXPECT_EQ(r.out, "in a thread\n");
+	}
+}
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Wrapper);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Cxx);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Dynamic);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Debugged);
+
+// The sysroots with a C++ runtime.
+std::vector<std::string> with_cxx()
+{
+	std::vector<std::string> names;
+	for (const std::string &name : built())
+		if (fs::exists(sysroots() / name / "bin/tlabi-g++"))
+			names.push_back(name);
+	return names;
+}
+
+const auto compilers = testing::Values("gcc", "clang");
+const auto modes = testing::Values("-pie", "-no-pie", "-static", "-static-pie");
+
+const auto described = [](const auto &info) {
+	std::string name = std::get<0>(info.param) + "_" +
+			   std::get<1>(info.param) + std::get<2>(info.param);
+	for (char &c : name)
+		if (!isalnum(c))
+			c = '_';
+	return name;
+};
+
+INSTANTIATE_TEST_SUITE_P(Built, Wrapper,
+			 testing::Combine(testing::ValuesIn(built()), compilers,
+					  modes),
+			 described);
+INSTANTIATE_TEST_SUITE_P(Built, Cxx,
+			 testing::Combine(testing::ValuesIn(with_cxx()),
+					  compilers, modes),
+			 described);
+INSTANTIATE_TEST_SUITE_P(Built, Dynamic,
+			 testing::Combine(testing::ValuesIn(built()), compilers,
+					  testing::Values("-pie", "-no-pie")),
+			 described);
+INSTANTIATE_TEST_SUITE_P(Built, Debugged,
+			 testing::Combine(testing::ValuesIn(built()), compilers,
+					  testing::Values("-pie")),
+			 described);
+
+} // namespace
