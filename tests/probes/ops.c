@@ -231,7 +231,12 @@ static const struct pair {
 /* ---- the area ---- */
 
 #ifdef FAKE_AREA
+#ifdef RSEQ_LIBC_STOCK
 static struct tlabi fake;
+#else
+__thread struct tlabi rseq_thread_line;
+#define fake rseq_thread_line
+#endif
 
 static char *thread_pointer(void)
 {
