@@ -79,6 +79,7 @@ RSEQ_OP name(T *v, T expect, T newv, int id)				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -86,6 +87,7 @@ RSEQ_OP name(T *v, T expect, T newv, int id)				\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expect),	\
 			  RSEQ_IN(w, newv)),				\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -101,6 +103,7 @@ RSEQ_OP name(T *v, T expect, T *v2, T expect2,				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -110,6 +113,7 @@ RSEQ_OP name(T *v, T expect, T *v2, T expect2,				\
 			  RSEQ_PLACE(v2), RSEQ_IN(w, expect2),	\
 			  RSEQ_IN(w, newv)),				\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -126,6 +130,7 @@ RSEQ_OP name(T *v, T expect, T *v2, T newv2,				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -135,6 +140,7 @@ RSEQ_OP name(T *v, T expect, T *v2, T newv2,				\
 			  RSEQ_PLACE(v2), RSEQ_IN(w, newv2),		\
 			  RSEQ_IN(w, newv)),				\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -152,6 +158,7 @@ RSEQ_OP name(T *v, T expect, void *dst,					\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -161,6 +168,7 @@ RSEQ_OP name(T *v, T expect, void *dst,					\
 			  RSEQ_IN(w, newv), [dst] "r" (dst),		\
 			  [src] "r" (src), [len] "r" (len)),		\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -177,6 +185,7 @@ RSEQ_OP name(T *v, T expect, T *from, T *load,				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -187,6 +196,7 @@ RSEQ_OP name(T *v, T expect, T *from, T *load,				\
 			  RSEQ_PLACE(from), RSEQ_PLACE(load),		\
 			  RSEQ_IN(w, newv)),				\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -201,6 +211,7 @@ RSEQ_OP name(T *v, T expectnot, intptr_t off,				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_NE(w, RSEQ_V(v), expectnot, eq)			\
@@ -210,6 +221,7 @@ RSEQ_OP name(T *v, T expectnot, intptr_t off,				\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expectnot), \
 			  RSEQ_IN(w, off), RSEQ_PLACE(load)),		\
 		abort, eq);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 eq:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -223,11 +235,13 @@ RSEQ_OP name(T *v, T count, int id)					\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_COMMIT(verb(w, count, RSEQ_V(v))),			\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, count)),	\
 		abort);							\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 abort:	return rseq_why_not();						\
 }
@@ -244,6 +258,7 @@ RSEQ_OP name(T *v, T count, T *old, int id)				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
@@ -253,6 +268,7 @@ RSEQ_OP name(T *v, T count, T *old, int id)				\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, count),	\
 			  RSEQ_PLACE(old)),				\
 		abort);							\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 abort:	return rseq_why_not();						\
 }
@@ -264,6 +280,7 @@ RSEQ_OP name(T *v, T newv, T *old, int id)				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
@@ -272,6 +289,7 @@ RSEQ_OP name(T *v, T newv, T *old, int id)				\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, newv),	\
 			  RSEQ_PLACE(old)),				\
 		abort);							\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 abort:	return rseq_why_not();						\
 }
@@ -285,6 +303,7 @@ RSEQ_OP name(T *v, intptr_t off, T count, int id)			\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
@@ -293,6 +312,7 @@ RSEQ_OP name(T *v, intptr_t off, T count, int id)			\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, off),	\
 			  RSEQ_IN(w, count)),				\
 		abort);							\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 abort:	return rseq_why_not();						\
 }
