@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A section restarts at each of its instructions, and the arrays that tell
+ * debuggers of sections are true of the code.
+ */
+#include "harness.hh"
+
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include <elf.h>
+
+using namespace harness;
+
+/* ---- the program's code, as a disassembler sees it ---- */
+
+struct instruction {
+	std::string text;
+	uint64_t target = 0;	/* of a jump or a branch */
+};
+
+using code = std::map<uint64_t, instruction>;
+
+/* "  401136:\tjne    401150 <main+0x1a>" */
+static code disassemble(const std::string &objdump, const fs::path &program)
+{
+	outcome listed = run({objdump, "-d", "--no-show-raw-insn", program});
+	std::istringstream lines(listed.out);
+	code all;
+
+	EXPECT_TRUE(listed.ok()) << listed;
+	for (std::string line; std::getline(lines, line);) {
+		size_t colon = line.find(":\t");
+		if (line.empty() || line[0] != ' ' || colon == line.npos)
+			continue;
+		instruction i;
+		i.text = line.substr(colon + 2);
+		size_t symbol = i.text.find(" <");
+		size_t before = i.text.find_last_of(" \t,", symbol - 1);
+		if (symbol != i.text.npos && before != i.text.npos &&
+		    i.text.find('#') == i.text.npos)
+			i.target = strtoull(i.text.c_str() + before + 1,
+					    nullptr, 16);
+		all[strtoull(line.c_str(), nullptr, 16)] = i;
+	}
+	return all;
+}
+
+/* ---- its sections, from a file in which all addresses are final ---- */
+
+class program {
+public:
+	explicit program(const fs::path &path)
+	{
+		std::ifstream in(path, std::ios::binary);
+		std::ostringstream all;
+
+		all << in.rdbuf();
+		image = all.str();
+		header = at<Elf64_Ehdr>(0);
+		names = section(header.e_shstrndx).sh_offset;
+	}
+
+	/* The words of a section, which are addresses. */
+	std::vector<uint64_t> words(const std::string &name) const
+	{
+		std::vector<uint64_t> found;
+
+		for (int n = 0; n < header.e_shnum; ++n) {
+			Elf64_Shdr s = section(n);
+			if (name != image.c_str() + names + s.sh_name)
+				continue;
+			for (uint64_t i = 0; i < s.sh_size; i += 8)
+				found.push_back(at<uint64_t>(s.sh_offset + i));
+		}
+		return found;
+	}
+
+	/* What the program finds at this address when it starts. */
+	template <class T> T loaded(uint64_t address) const
+	{
+		for (int n = 0; n < header.e_phnum; ++n) {
+			auto p = at<Elf64_Phdr>(header.e_phoff +
+						n * header.e_phentsize);
+			if (p.p_type == PT_LOAD && address >= p.p_vaddr &&
+			    address + sizeof(T) <= p.p_vaddr + p.p_filesz)
+				return at<T>(p.p_offset + address - p.p_vaddr);
+		}
+		ADD_FAILURE() << std::hex << address << " is not loaded";
+		return {};
+	}
+
+private:
+	template <class T> T at(uint64_t offset) const
+	{
+		T value;
+
+		memcpy(&value, image.data() + offset, sizeof value);
+		return value;
+	}
+	Elf64_Shdr section(int n) const
+	{
+		return at<Elf64_Shdr>(header.e_shoff + n * header.e_shentsize);
+	}
+
+	std::string image;
+	Elf64_Ehdr header;
+	uint64_t names;
+};
+
+struct descriptor {
+	uint32_t version, flags;
+	uint64_t start, length, abort;
+
+	bool contains(uint64_t at) const
+	{
+		return at - start < length;
+	}
+};
+
+/* ---- each instruction in turn ---- */
+
+class AbortPoints : public VariantTest {
+};
+
+INSTANTIATE_TEST_SUITE_P(, AbortPoints, testing::ValuesIn(variants()),
+			 variant_name);
+
+TEST_P(AbortPoints, EachInstructionOfASectionRestartsIt)
+{
+	const fs::path probe = build_rseq("abort_points");
+	const fs::path addresses = probe.string() + ".instructions";
+
+	{
+		std::ofstream list(addresses);
+		list << std::hex;
+		for (const auto &[address, unused] :
+		     disassemble("objdump", probe))
+			list << address << '\n';
+	}
+	outcome got = run({probe, addresses});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.number("sections"), got.number("operations")) << got;
+	EXPECT_EQ(got.number("ends"), got.number("operations")) << got;
+	EXPECT_GT(got.number("points"), 500) << got;
+	/* Whole words are never copied byte by byte. */
+	std::istringstream lines(got.out);
+	for (std::string line; std::getline(lines, line);)
+		if (line.starts_with("unreached: ")) {
+			EXPECT_TRUE(line.starts_with("unreached: rseq_array_"))
+				<< line;
+		}
+}
+
+/* ---- the arrays ---- */
+
+struct target {
+	std::string name, objdump;
+	strings compiler;
+	uint32_t signature;
+};
+
+static std::ostream &operator<<(std::ostream &to, const target &t)
+{
+	return to << t.name;
+}
+
+static const target targets[] = {
+	{"x86_64", "objdump", {}, 0x53053053},
+	{"aarch64", "aarch64-linux-gnu-objdump", {"aarch64-linux-gnu-gcc"},
+	 0xd428bc00},
+	{"riscv64", "riscv64-linux-gnu-objdump", {"riscv64-linux-gnu-gcc"},
+	 0xf1401073},
+};
+
+class DebuggerArrays : public testing::TestWithParam<target> {
+protected:
+	void SetUp() override
+	{
+		const target &t = GetParam();
+		strings compiler = t.compiler;
+
+		if (compiler.empty())
+			compiler = {cc()};
+		if (!have(compiler[0]))
+			GTEST_SKIP() << compiler[0] << " is not here";
+		path = scratch_dir() / "sections" / t.name;
+		outcome built = compile(compiler + rseq_include_flags() +
+			strings{"-O2", "-fno-pie", "-static", "-DFAKE_AREA",
+				probes_dir() / "ops.c"}, path);
+		ASSERT_TRUE(built.ok()) << built;
+		text = disassemble(t.objdump, path);
+		file = std::make_unique<program>(path);
+		for (uint64_t d : file->words("__rseq_cs_ptr_array"))
+			sections.push_back(file->loaded<descriptor>(d));
+		std::vector<uint64_t> w =
+			file->words("__rseq_exit_point_array");
+		ASSERT_EQ(w.size() % 2, 0u);
+		for (size_t i = 0; i < w.size(); i += 2)
+			exits[w[i]].insert(w[i + 1]);
+	}
+
+	fs::path path;
+	code text;
+	std::unique_ptr<program> file;
+	std::vector<descriptor> sections;
+	std::map<uint64_t, std::set<uint64_t>> exits;	/* by start */
+};
+
+INSTANTIATE_TEST_SUITE_P(, DebuggerArrays, testing::ValuesIn(targets),
+			 [](const testing::TestParamInfo<target> &info) {
+				 return info.param.name;
+			 });
+
+TEST_P(DebuggerArrays, NameEveryDescriptorOnce)
+{
+	std::vector<uint64_t> named = file->words("__rseq_cs_ptr_array");
+	std::set<uint64_t> once(named.begin(), named.end());
+
+	EXPECT_GT(named.size(), 200u);
+	EXPECT_EQ(once.size(), named.size());
+	/* All of the section, which has nothing else in it. */
+	EXPECT_EQ(file->words("__rseq_cs").size() * 8,
+		  named.size() * sizeof(descriptor));
+	for (uint64_t d : named)
+		EXPECT_EQ(d % 32, 0u);
+}
+
+TEST_P(DebuggerArrays, DescribeRangesOfInstructions)
+{
+	for (const descriptor &d : sections) {
+		SCOPED_TRACE(testing::Message() << std::hex << d.start);
+		EXPECT_EQ(d.version, 0u);
+		EXPECT_EQ(d.flags, 0u);
+		EXPECT_GT(d.length, 4u);
+		EXPECT_TRUE(text.contains(d.start));
+		EXPECT_TRUE(text.contains(d.start + d.length));
+		EXPECT_FALSE(d.contains(d.abort));
+	}
+}
+
+TEST_P(DebuggerArrays, AbortBehindTheSignatureAndJumpAway)
+{
+	for (const descriptor &d : sections) {
+		SCOPED_TRACE(testing::Message() << std::hex << d.abort);
+		EXPECT_EQ(file->loaded<uint32_t>(d.abort - 4),
+			  GetParam().signature);
+		auto jump = text.find(d.abort);
+		ASSERT_NE(jump, text.end());
+		EXPECT_NE(jump->second.target, 0u) << jump->second.text;
+		EXPECT_FALSE(d.contains(jump->second.target));
+	}
+}
+
+/* Every jump out of a range is an exit point, and there are no others. */
+TEST_P(DebuggerArrays, ListEveryWayOutOfASection)
+{
+	size_t all = 0;
+
+	for (const descriptor &d : sections) {
+		SCOPED_TRACE(testing::Message() << std::hex << d.start);
+		std::set<uint64_t> taken;
+		for (auto i = text.find(d.start);
+		     i != text.end() && d.contains(i->first); ++i)
+			if (i->second.target && !d.contains(i->second.target) &&
+			    i->second.target != d.start + d.length)
+				taken.insert(i->second.target);
+		EXPECT_EQ(exits[d.start], taken);
+		all += exits[d.start].size();
+	}
+	EXPECT_GT(all, sections.size());
+	EXPECT_EQ(exits.size(), sections.size());
+}
+
+/* The index is read inside: nothing but this thread's area comes first. */
+TEST_P(DebuggerArrays, StartWhereTheIndexIsRead)
+{
+	if (GetParam().name != "x86_64")
+		GTEST_SKIP() << "the area has no register of its own";
+	for (const descriptor &d : sections)
+		EXPECT_NE(text[d.start].text.find("%fs:"), std::string::npos)
+			<< text[d.start].text;
+}
