@@ -20,18 +20,21 @@ static const strings kinds = {
 	"index_add", "list", "index_list", "array", "batch",
 };
 
-/* The mm_cid's are the same code on another index: on the host only. */
+/*
+ * The mm_cid's are the same code on another index: on the host only, and at
+ * fixed addresses, of which compilers make more.
+ */
 static std::vector<load> loads()
 {
 	std::vector<load> all;
 
-	for (const variant &v : variants({"pie"}))
-		for (const std::string &kind : kinds) {
-			all.push_back({v, kind});
-			if (v.libc.name == "host" &&
-			    kernel_feature_size() >= 28)
+	for (const variant &v : variants({"pie", "static"}))
+		for (const std::string &kind : kinds)
+			if (v.mode.name == "pie")
+				all.push_back({v, kind});
+			else if (v.libc.name == "host" &&
+				 kernel_feature_size() >= 28)
 				all.push_back({v, kind + "_mm_cid"});
-		}
 	return all;
 }
 

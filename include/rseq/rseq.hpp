@@ -3,6 +3,7 @@
 #define RSEQ_RSEQ_HPP
 
 #include <rseq/rseq.h>
+#include <rseq/ops.hpp>
 
 namespace rseq {
 

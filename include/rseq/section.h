@@ -131,4 +131,15 @@
 
 #define RSEQ_WITH(...)	__VA_ARGS__
 
+/*
+ * A section stays published when it is over, and the kernel reads what is
+ * published whenever it has interrupted the thread, or kills it if that is no
+ * longer mapped.  So each thread that has run a section of an object calls
+ * this before the object is unloaded: nobody can do it for another thread.
+ */
+static inline void rseq_prepare_unload(void)
+{
+	*(volatile uint64_t *)(uintptr_t)&rseq_self()->rseq_cs = 0;
+}
+
 #endif

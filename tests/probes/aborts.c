@@ -63,13 +63,20 @@ static int again(enum rseq_result result)
 	if (result != RSEQ_RESTARTED)
 		return 0;
 	++my_restarts;
-	my_aborts += *(volatile uint64_t *)&rseq_self()->rseq_cs == 0;
+	my_aborts += rseq_self()->rseq_cs == 0;
 	return 1;
 }
 
 static intptr_t look(intptr_t *v)
 {
 	return *(volatile intptr_t *)v;
+}
+
+/* Time in which to be moved between looking at the cpu and acting on it. */
+static inline void linger(void)
+{
+	for (volatile int n = 0; n < 200; ++n)
+		;
 }
 
 /* ---- kinds: each step does one thing, however often it is restarted ---- */
@@ -80,6 +87,7 @@ static intptr_t look(intptr_t *v)
 		const int id = ID_##index;				\
 		if (id < 0)						\
 			exit(3);					\
+		linger();						\
 		struct slot *s = &slots[id];				\
 		enum rseq_result r;					\
 		__VA_ARGS__						\
@@ -89,7 +97,7 @@ static intptr_t look(intptr_t *v)
 			exit(3);					\
 		(void)again(r);						\
 	}
-#define ID_cpu_id	((int)rseq_cpu_start())
+#define ID_cpu_id	rseq_cpu_start()
 #define ID_mm_cid	rseq_mm_cid()
 
 /* One more, in the slots' values. */
@@ -236,10 +244,7 @@ static inline enum rseq_result add_behind_end(intptr_t *v, int id)
 abort:	return rseq_why_not();
 }
 
-COUNT(no_check, cpu_id, (__extension__ ({
-	for (volatile int n = 0; n < 300; ++n)
-		;
-	add_without_check(&s->value, id); })))
+COUNT(no_check, cpu_id, add_without_check(&s->value, id))
 COUNT(late_store, cpu_id, add_behind_end(&s->value, id))
 
 #define KIND(name)	{ #name, name }, { #name "_mm_cid", name##_mm_cid },
@@ -262,7 +267,7 @@ static void handler(int signal)
 	(void)signal;
 	for (int n = 0; n < 2; ++n)
 		kind->step(handler_own);
-	rseq_self()->rseq_cs = 0;	/* as it was: see again() */
+	rseq_prepare_unload();	/* as it was: see again() */
 	__atomic_add_fetch(&signals, 1, __ATOMIC_RELAXED);
 }
 

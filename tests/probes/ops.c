@@ -20,11 +20,16 @@
 #include <stdlib.h>
 
 #ifdef FAKE_AREA
-/* Found out before main, so not const under its other name. */
+/*
+ * The two variables that say where the area is and what it holds: constants to
+ * the headers, and under another name what they are here.
+ */
 #define __rseq_offset fake_rseq_offset
 __asm__(".pushsection .data\n\t.balign 8\n\t.globl fake_rseq_offset\n"
-	"\t.globl fake_offset\nfake_offset:\nfake_rseq_offset:\n"
-	"\t.8byte 0\n\t.popsection");
+	"\t.globl rseq_feature_size\n\t.globl fake_offset\n"
+	"\t.globl fake_size\n"
+	"fake_offset:\nfake_rseq_offset:\n\t.8byte 0\n"
+	"fake_size:\nrseq_feature_size:\n\t.4byte 28\n\t.popsection");
 #endif
 
 #include "every_op.h"
@@ -227,7 +232,6 @@ static const struct pair {
 
 #ifdef FAKE_AREA
 static struct tlabi fake;
-unsigned int rseq_feature_size = 28;
 
 static char *thread_pointer(void)
 {
@@ -241,11 +245,13 @@ static char *thread_pointer(void)
 }
 
 #ifdef __cplusplus
-extern "C"
-#else
-extern
+extern "C" {
 #endif
-ptrdiff_t fake_offset;
+extern ptrdiff_t fake_offset;
+extern unsigned int fake_size;
+#ifdef __cplusplus
+}
+#endif
 
 static void __attribute__((__constructor__)) find_fake(void)
 {
@@ -259,12 +265,25 @@ static void change_area(unsigned int dice)
 		(uint32_t)-2 : (uint32_t)ID;
 	fake.cpu_id_start = fake.cpu_id == ID ? ID : 0;
 	fake.mm_cid = fake.cpu_id == ID ? ID : 0;
-	rseq_feature_size = dice % 8 == 3 ? 20 : 28;
+	fake_size = dice % 8 == 3 ? 20 : 28;
 }
 static void stay(void)
 {
 }
+
+static int cpu_id_now(void)
+{
+	return (int)fake.cpu_id;
+}
+
+static int mm_cid_now(void)
+{
+	return fake_size < 28 || cpu_id_now() < 0 ? -1 : (int)fake.mm_cid;
+}
 #else
+#define cpu_id_now	rseq_current_cpu
+#define mm_cid_now	rseq_mm_cid
+
 static void change_area(unsigned int dice)
 {
 	(void)dice;
@@ -315,13 +334,17 @@ static uintptr_t draw_address(void)
 	return C + 2048 + 8 * draw(64);
 }
 
+static uintptr_t id_now(enum index index)
+{
+	return (uintptr_t)(unsigned int)(index == index_cpu_id ?
+					 cpu_id_now() : mm_cid_now());
+}
+
 static uintptr_t draw_id(enum index index)
 {
 	const uintptr_t wrong[] = { 0, 7, 9, (uintptr_t)-1, (uintptr_t)-2 };
-	const uintptr_t right = index == index_cpu_id ?
-		rseq_cpu_start() : (uintptr_t)(unsigned int)rseq_mm_cid();
 
-	return draw(3) ? right : ONE_OF(wrong);
+	return draw(3) ? id_now(index) : ONE_OF(wrong);
 }
 
 /* Whether its blocks are the same if they begin at the same address. */
@@ -375,12 +398,6 @@ static void store(const struct op *op, uintptr_t at, uintptr_t value)
 	memcpy((void *)at, &value, op->width);
 }
 
-static uintptr_t id_now(const struct op *op)
-{
-	return op->index == index_cpu_id ? rseq_cpu_start() :
-		(uintptr_t)(unsigned int)rseq_mm_cid();
-}
-
 /* Where this operation finds addresses in memory, so that it follows them. */
 static int follows(const struct op *op)
 {
@@ -400,8 +417,9 @@ static void fill(const struct op *op, const uintptr_t *a)
 		if (op->shape[i] == 'e' && draw(2) && follows(op))
 			store(op, a[i - 1], a[i]);
 	}
-	if (!strcmp(op->shape, "ptlop") && draw(3) == 0 && id_now(op) <= ID)
-		store(op, a[0] + id_now(op) * a[1], 0);
+	if (!strcmp(op->shape, "ptlop") && draw(3) == 0 && cpu_id_now() >= 0 &&
+	    id_now(op->index) <= ID)
+		store(op, a[0] + id_now(op->index) * a[1], 0);
 }
 
 /* ---- one call ---- */
@@ -412,15 +430,15 @@ static long trials, wrong, disturbed, results[4];	/* from RESTARTED on */
 static int should(const struct op *op, const uintptr_t *a)
 {
 	const int mm_cid = op->index == index_mm_cid;
-	const int registered = rseq_current_cpu() >= 0;
+	const int registered = cpu_id_now() >= 0;
 	const char *id = strchr(op->shape, 'i'), *limit = strchr(op->shape, 'l');
 	const intptr_t *count;
 
 	if (id && (int)a[id - op->shape] < 0)
 		return RSEQ_UNAVAILABLE;
-	if (mm_cid && (!registered || rseq_feature_size < 28))
+	if (mm_cid && mm_cid_now() < 0)
 		return RSEQ_UNAVAILABLE;
-	if (limit && (!registered || id_now(op) >= a[limit - op->shape]))
+	if (limit && (!registered || id_now(op->index) >= a[limit - op->shape]))
 		return RSEQ_UNAVAILABLE;
 	/* Whether there is room is seen before the section is entered. */
 	if (op->shape[1] == 'c') {
@@ -433,9 +451,9 @@ static int should(const struct op *op, const uintptr_t *a)
 	}
 	if (id && !registered)
 		return RSEQ_UNAVAILABLE;
-	if (id && a[id - op->shape] != id_now(op))
+	if (id && a[id - op->shape] != id_now(op->index))
 		return RSEQ_RESTARTED;
-	return op->model(a, id_now(op));
+	return op->model(a, id_now(op->index));
 }
 
 static int call(function *f, const uintptr_t *a)

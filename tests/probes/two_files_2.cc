@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "two_files.hpp"
+
+int other_file(word *w)
+{
+	return count(w) + count_if(&w->value, 3);
+}
