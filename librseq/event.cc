@@ -5,6 +5,8 @@
 
 #ifndef RSEQ_LIBC_LINE
 __thread uint32_t rseq_thread_event;
+#endif
+#ifdef RSEQ_OWN_AREA
 __thread struct tlabi rseq_thread_line = {
 	0, (uint32_t)-2, 0, 0, 0, 0, 0, {}, 0, 0, 0 /* cpu_id: never tried */
 };

@@ -34,6 +34,12 @@ TLABI_REQUIRE;
 #define RSEQ_LIBC_STOCK 1
 #endif
 
+/* Does every such glibc have an area here?  Elsewhere the port came later. */
+#if !defined(RSEQ_LIBC_STOCK) || \
+	!(defined(__x86_64__) || defined(__aarch64__))
+#define RSEQ_OWN_AREA 1
+#endif
+
 /* As in <sys/tlabi.h>; the kernel's struct rseq is its beginning. */
 struct tlabi {
 	uint32_t	cpu_id_start;

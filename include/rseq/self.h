@@ -20,7 +20,7 @@ extern __thread uint32_t rseq_thread_event
 	__attribute__((__tls_model__("initial-exec")));
 #endif
 
-#ifndef RSEQ_LIBC_LINE
+#ifdef RSEQ_OWN_AREA
 /* An area that nobody registers, for a libc that has none. */
 extern __thread struct tlabi rseq_thread_line
 	__attribute__((__tls_model__("initial-exec")));
@@ -40,11 +40,10 @@ static inline ptrdiff_t rseq_offset(void)
 {
 #if defined(RSEQ_LIBC_LINE)
 	return TLABI_OFFSET;
-#elif defined(RSEQ_LIBC_STOCK) && \
-	(defined(__x86_64__) || defined(__aarch64__))
+#elif !defined(RSEQ_OWN_AREA)
 	return rseq_libc_offset;
 #else
-#ifdef RSEQ_LIBC_STOCK	/* 0: not ported to this architecture when built */
+#ifdef RSEQ_LIBC_STOCK	/* 0: this glibc came before the port */
 	if (rseq_libc_offset != 0)
 		return rseq_libc_offset;
 #endif
