@@ -16,6 +16,7 @@
 #define RSEQ_CLOBBERS	"cc", "x14", "x15"
 #define RSEQ_AREA(field)	"[%[area], %[" #field "]]"
 #define RSEQ_VALUE	"r"
+#define RSEQ_RELEASE	"dmb ish\n\t"	/* where stlr does not do */
 #define RSEQ_WORD64(x)	".8byte " x "\n\t"
 
 #define RSEQ_PUBLISH							\

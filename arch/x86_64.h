@@ -70,10 +70,13 @@
 #define RSEQ_LOAD(w, at)	"mov" RSEQ_S##w at ", " RSEQ_R##w "\n\t"
 #define RSEQ_DEREF		"movq (%%rax), %%rax\n\t"
 #define RSEQ_ADD(w, reg)	"add" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
+#define RSEQ_AND(w, reg)	"and" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
+#define RSEQ_OR(w, reg)		"or" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
 #define RSEQ_SAVE(w, at)	"mov" RSEQ_S##w RSEQ_R##w ", " at "\n\t"
 #define RSEQ_STORE(w, reg, at)	"mov" RSEQ_S##w "%[" #reg "], " at "\n\t"
-#define RSEQ_BEQ(w, reg, label)						\
-	"cmp" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\tje %l[" #label "]\n\t"
+#define RSEQ_CMP(w, reg)	"cmp" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
+#define RSEQ_BEQ(w, reg, label)	RSEQ_CMP(w, reg) "je %l[" #label "]\n\t"
+#define RSEQ_BNE(w, reg, label)	RSEQ_CMP(w, reg) "jne %l[" #label "]\n\t"
 
 /* With memory operands these are one instruction shorter than the default. */
 #define RSEQ_LOAD_BNE(w, at, reg, label)				\

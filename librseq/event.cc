@@ -6,9 +6,9 @@
 #ifndef RSEQ_LIBC_LINE
 __thread uint32_t rseq_thread_event;
 #endif
-#if !defined(RSEQ_LIBC_LINE) && !defined(RSEQ_LIBC_STOCK)
+#ifdef RSEQ_OWN_AREA
 __thread struct tlabi rseq_thread_line = {
-	.cpu_id = (uint32_t)-2,
+	0, (uint32_t)-2, 0, 0, 0, 0, 0, {}, 0, 0, 0 /* cpu_id: never tried */
 };
 #endif
 

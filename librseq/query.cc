@@ -19,6 +19,12 @@ extern "C" {
 unsigned int feature_size __asm__("rseq_feature_size");
 }
 
+[[maybe_unused]] static void no_area(struct rseq_info *info)
+{
+	info->owner = RSEQ_OWNER_NONE;
+	info->reason = RSEQ_OFF_NO_LIBC;
+}
+
 #if defined(RSEQ_LIBC_LINE) || defined(RSEQ_LIBC_STOCK)
 
 extern "C" const unsigned int __rseq_size;
@@ -97,6 +103,12 @@ static void why_off(struct rseq_info *info)
 
 static void query(struct rseq_info *info)
 {
+#ifdef RSEQ_LIBC_STOCK
+	if (rseq_libc_offset == 0) {
+		no_area(info);
+		return;
+	}
+#endif
 #ifdef RSEQ_LIBC_LINE
 	info->owner = RSEQ_OWNER_LINE;
 	info->version = TLABI_STATUS_VERSION(rseq_self()->status);
@@ -120,8 +132,7 @@ static void query(struct rseq_info *info)
 
 static void query(struct rseq_info *info)
 {
-	info->owner = RSEQ_OWNER_NONE;
-	info->reason = RSEQ_OFF_NO_LIBC;
+	no_area(info);
 }
 
 #endif

@@ -9,7 +9,7 @@
  * Where this thread's area is, decided once, when the program is compiled:
  *
  *	RSEQ_LIBC_LINE	the C library has the line: a constant offset
- *	RSEQ_LIBC_STOCK	stock glibc that registers: __rseq_offset
+ *	RSEQ_LIBC_STOCK	glibc 2.35 or newer: __rseq_offset
  *	neither		no area; everything reports so and falls back
  *
  * No reference is weak: one that was quietly resolved to zero by a static or
@@ -30,18 +30,14 @@ TLABI_REQUIRE;
 
 #else
 
-/*
- * Not on every ISA from 2.35 on: where glibc 2.36 registers no thread, its
- * __rseq_offset is 0, and the "area" is whatever lies at the thread pointer.
- */
-#ifdef __riscv
-#define RSEQ_STOCK_SINCE 43
-#else
-#define RSEQ_STOCK_SINCE 35
-#endif
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || \
-			   __GLIBC_MINOR__ >= RSEQ_STOCK_SINCE)
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 35)
 #define RSEQ_LIBC_STOCK 1
+#endif
+
+/* Does every such glibc have an area here?  Elsewhere the port came later. */
+#if !defined(RSEQ_LIBC_STOCK) || \
+	!(defined(__x86_64__) || defined(__aarch64__))
+#define RSEQ_OWN_AREA 1
 #endif
 
 /* As in <sys/tlabi.h>, but glibc aligns its area to 32, like the kernel. */

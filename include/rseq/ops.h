@@ -44,7 +44,6 @@ static inline int rseq_usable_mm_cid(int id)
 #define RSEQ_PLACE(v)		[v] "r" (v)
 #define RSEQ_IN(w, x)		[x] RSEQ_VALUE (RSEQ_REG(w, x))
 
-#define RSEQ_STORE_PLAIN(w, reg, place)		RSEQ_STORE(w, reg, place)
 #ifndef RSEQ_STORE_RELEASE
 #define RSEQ_STORE_RELEASE(w, reg, place)				\
 	RSEQ_RELEASE RSEQ_STORE(w, reg, place)

@@ -28,6 +28,7 @@
  *	RSEQ_STORE(w, reg, place)	*place = reg
  *	RSEQ_BNE(w, reg, label)		if (scratch != reg) goto label
  *	RSEQ_BEQ(w, reg, label)		if (scratch == reg) goto label
+ *	RSEQ_DEREF_ADD_SAVE(w, reg)	*(word *)scratch += reg
  *	RSEQ_COPY(dst, src, len)	memcpy(dst, src, len)
  *	RSEQ_RELEASE			earlier accesses before the next store
  *

@@ -10,7 +10,8 @@ extern "C" {
 #endif
 
 #ifdef RSEQ_LIBC_STOCK
-extern const ptrdiff_t __rseq_offset;
+/* By another name: glibc declares it too, and in C++ as a C++ variable. */
+extern const ptrdiff_t rseq_libc_offset __asm__("__rseq_offset");
 #endif
 
 #ifndef RSEQ_LIBC_LINE
@@ -19,8 +20,8 @@ extern __thread uint32_t rseq_thread_event
 	__attribute__((__tls_model__("initial-exec")));
 #endif
 
-#if !defined(RSEQ_LIBC_LINE) && !defined(RSEQ_LIBC_STOCK)
-/* An area that nobody registers. */
+#ifdef RSEQ_OWN_AREA
+/* An area that nobody registers, for a libc that has none. */
 extern __thread struct tlabi rseq_thread_line
 	__attribute__((__tls_model__("initial-exec")));
 #endif
@@ -39,9 +40,13 @@ static inline ptrdiff_t rseq_offset(void)
 {
 #if defined(RSEQ_LIBC_LINE)
 	return TLABI_OFFSET;
-#elif defined(RSEQ_LIBC_STOCK)
-	return __rseq_offset;
+#elif !defined(RSEQ_OWN_AREA)
+	return rseq_libc_offset;
 #else
+#ifdef RSEQ_LIBC_STOCK	/* 0: this glibc came before the port */
+	if (rseq_libc_offset != 0)
+		return rseq_libc_offset;
+#endif
 	return (char *)&rseq_thread_line - (char *)rseq_thread_pointer();
 #endif
 }
