@@ -40,7 +40,7 @@ TLABI_REQUIRE;
 #define RSEQ_OWN_AREA 1
 #endif
 
-/* As in <sys/tlabi.h>; the kernel's struct rseq is its beginning. */
+/* As in <sys/tlabi.h>, but glibc aligns its area to 32, like the kernel. */
 struct tlabi {
 	uint32_t	cpu_id_start;
 	uint32_t	cpu_id;
@@ -53,7 +53,7 @@ struct tlabi {
 	uint32_t	event;
 	uint32_t	status;
 	uint64_t	__reserved2;
-} __attribute__((__aligned__(64)));
+} __attribute__((__aligned__(32)));
 
 #endif
 

@@ -20,11 +20,13 @@ RSEQ_OP name(T *v, size_t stride, unsigned int limit,			\
 {									\
 	if (!rseq_usable_##index(0))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_AT_INDEX(index, limit, stride, v, none)		\
 		RSEQ_COMMIT(verb(w, count, RSEQ_AT(v))),		\
 		RSEQ_WITH(RSEQ_AT_ID(v), RSEQ_IN(w, count)),		\
 		abort, none);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 none:	return RSEQ_UNAVAILABLE;					\
 abort:	return rseq_why_not();						\
@@ -39,6 +41,7 @@ RSEQ_OP name(T *v, size_t stride, unsigned int limit,			\
 {									\
 	if (!rseq_usable_##index(0))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_AT_INDEX(index, limit, stride, v, none)		\
 		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_AT(v)))			\
@@ -47,6 +50,7 @@ RSEQ_OP name(T *v, size_t stride, unsigned int limit,			\
 		RSEQ_WITH(RSEQ_AT_ID(v), RSEQ_PLACE(link),		\
 			  RSEQ_IN(w, node)),				\
 		abort, none);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 none:	return RSEQ_UNAVAILABLE;					\
 abort:	return rseq_why_not();						\
@@ -62,6 +66,7 @@ RSEQ_OP name(T *v, size_t stride, unsigned int limit,			\
 {									\
 	if (!rseq_usable_##index(0))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_AT_INDEX(index, limit, stride, v, none)		\
 		RSEQ_IF_NE(w, RSEQ_AT(v), empty, eq)			\
@@ -71,6 +76,7 @@ RSEQ_OP name(T *v, size_t stride, unsigned int limit,			\
 		RSEQ_WITH(RSEQ_AT_ID(v), RSEQ_IN(w, off),		\
 			  [empty] RSEQ_VALUE ((T)0), RSEQ_PLACE(node)),	\
 		abort, none, eq);					\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 none:	return RSEQ_UNAVAILABLE;					\
 eq:	return RSEQ_DIFFERENT;						\

@@ -78,6 +78,7 @@ RSEQ_OP name(T *v, T expect, T newv, int id)				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -85,6 +86,7 @@ RSEQ_OP name(T *v, T expect, T newv, int id)				\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expect),	\
 			  RSEQ_IN(w, newv)),				\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -100,6 +102,7 @@ RSEQ_OP name(T *v, T expect, T *v2, T expect2,				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -109,6 +112,7 @@ RSEQ_OP name(T *v, T expect, T *v2, T expect2,				\
 			  RSEQ_PLACE(v2), RSEQ_IN(w, expect2),	\
 			  RSEQ_IN(w, newv)),				\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -125,6 +129,7 @@ RSEQ_OP name(T *v, T expect, T *v2, T newv2,				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -134,6 +139,7 @@ RSEQ_OP name(T *v, T expect, T *v2, T newv2,				\
 			  RSEQ_PLACE(v2), RSEQ_IN(w, newv2),		\
 			  RSEQ_IN(w, newv)),				\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -151,6 +157,7 @@ RSEQ_OP name(T *v, T expect, void *dst,					\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -160,6 +167,7 @@ RSEQ_OP name(T *v, T expect, void *dst,					\
 			  RSEQ_IN(w, newv), [dst] "r" (dst),		\
 			  [src] "r" (src), [len] "r" (len)),		\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -176,6 +184,7 @@ RSEQ_OP name(T *v, T expect, T *from, T *load,				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_EQ(w, RSEQ_V(v), expect, ne)			\
@@ -186,6 +195,7 @@ RSEQ_OP name(T *v, T expect, T *from, T *load,				\
 			  RSEQ_PLACE(from), RSEQ_PLACE(load),		\
 			  RSEQ_IN(w, newv)),				\
 		abort, ne);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 ne:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -200,6 +210,7 @@ RSEQ_OP name(T *v, T expectnot, intptr_t off,				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_IF_NE(w, RSEQ_V(v), expectnot, eq)			\
@@ -209,6 +220,7 @@ RSEQ_OP name(T *v, T expectnot, intptr_t off,				\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, expectnot), \
 			  RSEQ_IN(w, off), RSEQ_PLACE(load)),		\
 		abort, eq);						\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 eq:	return RSEQ_DIFFERENT;						\
 abort:	return rseq_why_not();						\
@@ -222,11 +234,13 @@ RSEQ_OP name(T *v, T count, int id)					\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_COMMIT(verb(w, count, RSEQ_V(v))),			\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, count)),	\
 		abort);							\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 abort:	return rseq_why_not();						\
 }
@@ -243,6 +257,7 @@ RSEQ_OP name(T *v, T count, T *old, int id)				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
@@ -252,6 +267,7 @@ RSEQ_OP name(T *v, T count, T *old, int id)				\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, count),	\
 			  RSEQ_PLACE(old)),				\
 		abort);							\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 abort:	return rseq_why_not();						\
 }
@@ -263,6 +279,7 @@ RSEQ_OP name(T *v, T newv, T *old, int id)				\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
@@ -271,6 +288,7 @@ RSEQ_OP name(T *v, T newv, T *old, int id)				\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, newv),	\
 			  RSEQ_PLACE(old)),				\
 		abort);							\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 abort:	return rseq_why_not();						\
 }
@@ -284,6 +302,7 @@ RSEQ_OP name(T *v, intptr_t off, T count, int id)			\
 {									\
 	if (!rseq_usable_##index(id))					\
 		return RSEQ_UNAVAILABLE;				\
+	rseq_tsan_release(v);						\
 	RSEQ_CRITICAL(index,						\
 		RSEQ_IF_INDEX(index, id, abort)				\
 		RSEQ_THEN(RSEQ_LOAD(w, RSEQ_V(v)))			\
@@ -292,6 +311,7 @@ RSEQ_OP name(T *v, intptr_t off, T count, int id)			\
 		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(w, off),	\
 			  RSEQ_IN(w, count)),				\
 		abort);							\
+	rseq_tsan_acquire(v);						\
 	return RSEQ_COMMITTED;						\
 abort:	return rseq_why_not();						\
 }

@@ -132,6 +132,34 @@
 #define RSEQ_WITH(...)	__VA_ARGS__
 
 /*
+ * ThreadSanitizer sees nothing of a section: tell it that whoever finds what
+ * one has stored to v also finds what was written before.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define RSEQ_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RSEQ_TSAN 1
+#endif
+#endif
+
+#ifdef RSEQ_TSAN
+#ifdef __cplusplus
+extern "C" {
+#endif
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+#ifdef __cplusplus
+}
+#endif
+#define rseq_tsan_acquire(v)	__tsan_acquire(v)
+#define rseq_tsan_release(v)	__tsan_release(v)
+#else
+#define rseq_tsan_acquire(v)	((void)0)
+#define rseq_tsan_release(v)	((void)0)
+#endif
+
+/*
  * A section stays published when it is over, and the kernel reads what is
  * published whenever it has interrupted the thread, or kills it if that is no
  * longer mapped.  So each thread that has run a section of an object calls

@@ -24,7 +24,7 @@
  * The two variables that say where the area is and what it holds: constants to
  * the headers, and under another name what they are here.
  */
-#define __rseq_offset fake_rseq_offset
+#define RSEQ_LIBC_OFFSET "fake_rseq_offset"
 __asm__(".pushsection .data\n\t.balign 8\n\t.globl fake_rseq_offset\n"
 	"\t.globl rseq_feature_size\n\t.globl fake_offset\n"
 	"\t.globl fake_size\n"
@@ -231,7 +231,14 @@ static const struct pair {
 /* ---- the area ---- */
 
 #ifdef FAKE_AREA
+#ifdef RSEQ_OWN_AREA
+__thread struct tlabi rseq_thread_line;
+#endif
+#ifdef RSEQ_LIBC_STOCK
 static struct tlabi fake;
+#else
+#define fake rseq_thread_line
+#endif
 
 static char *thread_pointer(void)
 {

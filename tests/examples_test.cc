@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* The section of a user's own does what it says, wherever it is built. */
+#include "harness.hh"
+
+using namespace harness;
+
+static fs::path source()
+{
+	return source_dir() / "examples/own_section.c";
+}
+
+static void expect_exact(const outcome &got)
+{
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("taken") + got.number("left"),
+		  got.number("permits")) << got;
+	EXPECT_GT(got.number("taken"), got.number("permits") / 2) << got;
+}
+
+class OwnSection : public VariantTest {
+protected:
+	fs::path built(const std::string &name, const strings &flags) const
+	{
+		const fs::path out = scratch_dir() / libc().name /
+			mode().name / name;
+		strings command = libc().gcc() + mode().flags +
+			rseq_include_flags() + flags + strings{"-std=gnu11",
+			"-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+			"-pthread", source(), librseq(libc(), {})};
+		outcome compiled = compile(command, out);
+
+		EXPECT_TRUE(compiled.ok()) << compiled;
+		return out;
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, OwnSection,
+			 testing::ValuesIn(variants({"no_pie", "static"})),
+			 variant_name);
+
+TEST_P(OwnSection, TakesEachPermitOnce)
+{
+	expect_exact(run({built("own_section", {})}));
+}
+
+/* With something to happen between any two of its steps. */
+TEST_P(OwnSection, TakesEachPermitOnceWhenDelayed)
+{
+	expect_exact(run({built("own_section_delayed", {
+		"-include", probes_dir() / "inject.h"})}));
+}
+
+TEST_P(OwnSection, TakesEachPermitOnceWithoutRseq)
+{
+	expect_exact(run({built("own_section", {})},
+			 {{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
+			   "TLABI_RSEQ=0"}}));
+}
+
+struct target {
+	std::string name, isa;
+	strings compiler;
+};
+
+static std::ostream &operator<<(std::ostream &to, const target &t)
+{
+	return to << t.name;
+}
+
+static std::string targets_clang()
+{
+	return clang().empty() ? "clang" : clang();
+}
+
+static std::vector<target> targets()
+{
+	std::vector<target> all;
+	const std::string c = targets_clang();
+
+	for (std::string isa : {"aarch64", "riscv64"}) {
+		const std::string triple = isa + "-linux-gnu";
+		all.push_back({isa + "_gcc", isa, {triple + "-gcc"}});
+		all.push_back({isa + "_clang", isa,
+			       {c, "--target=" + triple}});
+	}
+	return all;
+}
+
+class OwnSectionOn : public testing::TestWithParam<target> {
+};
+
+INSTANTIATE_TEST_SUITE_P(, OwnSectionOn, testing::ValuesIn(targets()),
+			 [](const testing::TestParamInfo<target> &info) {
+				 return info.param.name;
+			 });
+
+/* librseq for t, made by clang: the cross gcc of Debian knows no C++. */
+static strings librseq_for(const target &t)
+{
+	strings objects;
+
+	for (const char *name : {"counter", "cpu", "event", "query"}) {
+		const fs::path out = scratch_dir() / "examples" / t.isa /
+			(std::string(name) + ".o");
+		outcome compiled = compile(strings{
+			targets_clang(), "--target=" + t.isa + "-linux-gnu",
+			"-x", "c++", "-std=c++20", "-nostdinc++", "-O2",
+			"-fno-exceptions", "-fno-rtti",
+			"-fno-threadsafe-statics", "-c", source_dir() /
+			"librseq" / (std::string(name) + ".cc")} +
+			rseq_include_flags(), out);
+		EXPECT_TRUE(compiled.ok()) << compiled;
+		objects.push_back(out);
+	}
+	return objects;
+}
+
+/* There is no rseq under qemu-user: it goes the other way. */
+TEST_P(OwnSectionOn, AnotherArchitectureCompilesAndRuns)
+{
+	const target &t = GetParam();
+	const std::string qemu = "qemu-" + t.isa + "-static";
+
+	for (const std::string &tool : {t.compiler[0], targets_clang(), qemu,
+					t.isa + "-linux-gnu-gcc"})
+		if (!have(tool))
+			GTEST_SKIP() << tool << " is not here";
+	for (const char *o : {"-O0", "-O2"}) {
+		const fs::path out = scratch_dir() / "examples" / (t.name + o);
+		outcome compiled = compile(t.compiler + rseq_include_flags() +
+			strings{o, "-std=gnu11", "-Wall", "-Wextra",
+				"-Wpedantic", "-Werror", "-static", "-pthread",
+				source()} + librseq_for(t), out);
+		ASSERT_TRUE(compiled.ok()) << compiled;
+		expect_exact(run({qemu, out}));
+	}
+}
