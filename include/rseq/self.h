@@ -10,8 +10,14 @@ extern "C" {
 #endif
 
 #ifdef RSEQ_LIBC_STOCK
-/* By another name: glibc declares it too, and in C++ as a C++ variable. */
-extern const ptrdiff_t rseq_libc_offset __asm__("__rseq_offset");
+/*
+ * By another name: glibc declares it too, and in C++ as a C++ variable.  A test
+ * has its own in this place, to run where no thread is registered.
+ */
+#ifndef RSEQ_LIBC_OFFSET
+#define RSEQ_LIBC_OFFSET "__rseq_offset"
+#endif
+extern const ptrdiff_t rseq_libc_offset __asm__(RSEQ_LIBC_OFFSET);
 #endif
 
 #ifndef RSEQ_LIBC_LINE

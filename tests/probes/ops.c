@@ -20,16 +20,16 @@
 #include <stdlib.h>
 
 #ifdef FAKE_AREA
-/* As on a libc without an area: this program has one of its own. */
-#include <rseq/abi.h>
-#undef RSEQ_LIBC_STOCK
-#undef RSEQ_OWN_AREA
-#define RSEQ_OWN_AREA 1
-
-/* A constant to the headers, and under another name none. */
-__asm__(".pushsection .data\n\t.balign 4\n\t.globl rseq_feature_size\n"
-	"\t.globl fake_size\nfake_size:\nrseq_feature_size:\n"
-	"\t.4byte 28\n\t.popsection");
+/*
+ * The two variables that say where the area is and what it holds: constants to
+ * the headers, and under another name what they are here.
+ */
+#define RSEQ_LIBC_OFFSET "fake_rseq_offset"
+__asm__(".pushsection .data\n\t.balign 8\n\t.globl fake_rseq_offset\n"
+	"\t.globl rseq_feature_size\n\t.globl fake_offset\n"
+	"\t.globl fake_size\n"
+	"fake_offset:\nfake_rseq_offset:\n\t.8byte 0\n"
+	"fake_size:\nrseq_feature_size:\n\t.4byte 28\n\t.popsection");
 #endif
 
 #include "every_op.h"
@@ -231,15 +231,39 @@ static const struct pair {
 /* ---- the area ---- */
 
 #ifdef FAKE_AREA
-#define fake	rseq_thread_line
+#ifdef RSEQ_OWN_AREA
+__thread struct tlabi rseq_thread_line;
+#endif
+#ifdef RSEQ_LIBC_STOCK
+static struct tlabi fake;
+#else
+#define fake rseq_thread_line
+#endif
+
+static char *thread_pointer(void)
+{
+#ifdef __x86_64__
+	char *tp;
+	__asm__("movq %%fs:0, %0" : "=r" (tp));
+	return tp;
+#else
+	return (char *)__builtin_thread_pointer();
+#endif
+}
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-__thread struct tlabi rseq_thread_line;
+extern ptrdiff_t fake_offset;
 extern unsigned int fake_size;
 #ifdef __cplusplus
 }
 #endif
+
+static void __attribute__((__constructor__)) find_fake(void)
+{
+	fake_offset = (char *)&fake - thread_pointer();
+}
 
 /* Some of the time, a thread or a kernel on which sections cannot run. */
 static void change_area(unsigned int dice)
