@@ -216,6 +216,20 @@ INSTANTIATE_TEST_SUITE_P(, DebuggerArrays, testing::ValuesIn(targets),
 				 return info.param.name;
 			 });
 
+/* So that it can be run under that architecture's kernel, too. */
+TEST_P(DebuggerArrays, AreThoseThatTheProgramOfAbortPointsReads)
+{
+	const target &t = GetParam();
+	const fs::path object = scratch_dir() / "sections" /
+		(t.name + "_abort_points.o");
+	outcome built = compile((t.compiler.empty() ? strings{cc()} :
+				 t.compiler) + rseq_include_flags() +
+		strings{"-O2", "-Wall", "-Wextra", "-Werror", "-c",
+			probes_dir() / "abort_points.c"}, object);
+
+	EXPECT_TRUE(built.ok()) << built;
+}
+
 TEST_P(DebuggerArrays, NameEveryDescriptorOnce)
 {
 	std::vector<uint64_t> named = file->words("__rseq_cs_ptr_array");
