@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Sanitizers have nothing to say of programs that use the operations well. */
+#include "harness.hh"
+
+using namespace harness;
+
+struct build {
+	std::string name, compiler, sanitizer;
+};
+
+static std::ostream &operator<<(std::ostream &to, const build &b)
+{
+	return to << b.name;
+}
+
+static std::vector<build> builds()
+{
+	const std::string c = clang().empty() ? "clang" : clang();
+	std::vector<build> all;
+
+	for (std::string sanitizer : {"address", "undefined", "thread"}) {
+		all.push_back({"gcc_" + sanitizer, cc(), sanitizer});
+		all.push_back({"clang_" + sanitizer, c, sanitizer});
+	}
+	return all;
+}
+
+class Sanitizer : public testing::TestWithParam<build> {
+protected:
+	void SetUp() override
+	{
+		if (!have(GetParam().compiler))
+			GTEST_SKIP() << GetParam().compiler << " is not here";
+	}
+	fs::path built(const std::string &name, const strings &flags = {}) const
+	{
+		const build &b = GetParam();
+		const fs::path out = scratch_dir() / "sanitizers" / b.name /
+			name;
+		outcome compiled = compile(strings{b.compiler,
+			"-fsanitize=" + b.sanitizer,
+			"-fno-sanitize-recover=all", "-std=gnu11", "-g", "-O1",
+			"-Wall", "-Wextra", "-Werror", "-pthread"} + flags +
+			rseq_include_flags() +
+			strings{probes_dir() / (name + ".c"),
+				librseq(libcs().front(), {"-fPIC"})}, out);
+
+		EXPECT_TRUE(compiled.ok()) << compiled;
+		return out;
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Sanitizer, testing::ValuesIn(builds()),
+			 [](const testing::TestParamInfo<build> &info) {
+				 return info.param.name;
+			 });
+
+TEST_P(Sanitizer, FindsNothingInAnyOperation)
+{
+	outcome got = run({built("ops", {"-DALIASED"})});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.err, "") << got;
+}
+
+/* ThreadSanitizer sees nothing of a section, and must be told of each. */
+TEST_P(Sanitizer, FindsNothingInThreadsThatShareThroughSections)
+{
+	const fs::path probe = built("aborts");
+
+	for (const char *kind : {"add", "list", "index_list", "array", "batch",
+				 "exchange"}) {
+		outcome got = run({probe, kind, "300", "30"});
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.err, "") << got;
+		for (const char *bad : {"lost", "wrong", "lost_nodes",
+					"lost_items", "lost_tokens"})
+			EXPECT_EQ(got.number(bad), 0) << got;
+	}
+}
