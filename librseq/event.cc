@@ -54,12 +54,12 @@ static inline uint32_t *event_word()
 /*
  * The token first, then the number: a handler that comes between counts its
  * own event, and this call returns a number that the handler did not see.
- * Without a registration nobody would take the token away, so none is left
- * and every call counts.
+ * Without a registration, or by a kernel that leaves rseq_cs alone, the token
+ * would never be taken away, so none is left and every call counts.
  */
 uint32_t rseq_event_count(void)
 {
-	if (rseq_current_cpu() >= 0)
+	if (rseq_current_cpu() >= 0 && !rseq_sections_broken)
 		*(volatile uint64_t *)&own_area()->rseq_cs =
 			(uintptr_t)&rseq_event_token;
 	return __atomic_add_fetch(event_word(), 1, __ATOMIC_RELAXED);

@@ -4,11 +4,15 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
+#ifdef __aarch64__
+#include <sys/utsname.h>
+#endif
 #include <unistd.h>
 
 #include <rseq/query.h>
 #include <rseq/cpu.h>
 #include "internal.hh"
+#include "kernel.hh"
 
 #ifndef AT_RSEQ_FEATURE_SIZE
 #define AT_RSEQ_FEATURE_SIZE 27
@@ -17,7 +21,21 @@
 /* Constant to everybody else. */
 extern "C" {
 unsigned int feature_size __asm__("rseq_feature_size");
+#ifdef __aarch64__
+unsigned int sections_broken __asm__("rseq_sections_broken");
+#endif
 }
+
+#ifdef __aarch64__
+__attribute__((__constructor__(101))) static void look_at_the_kernel()
+{
+	errno_guard keep;
+	struct utsname name;
+
+	if (uname(&name) == 0)
+		sections_broken = arm64_skips_restarts(name.release);
+}
+#endif
 
 [[maybe_unused]] static void no_area(struct rseq_info *info)
 {
@@ -122,6 +140,8 @@ static void query(struct rseq_info *info)
 	} else if (borrowed()) {
 		info->reason = RSEQ_OFF_BORROWED;
 	} else {
+		if (rseq_sections_broken)
+			info->reason = RSEQ_ON_NO_SECTIONS;
 		info->length = registered_length();
 		info->mode = info->length > legacy_length ?
 			RSEQ_MODE_OPTIMIZED : RSEQ_MODE_LEGACY;
@@ -163,6 +183,8 @@ const char *rseq_strreason(enum rseq_reason reason)
 		return "this is a vfork child; the area is its parent's";
 	case RSEQ_OFF_UNKNOWN:
 		return "not registered, and this C library does not say why";
+	case RSEQ_ON_NO_SECTIONS:
+		return "registered, but this kernel does not restart sections";
 	}
 	return "unknown reason";
 }

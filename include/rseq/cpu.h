@@ -11,6 +11,13 @@ extern "C" {
 /* Bytes of the area that the kernel fills in: 20, 28 or 33; 0 when off. */
 extern const unsigned int rseq_feature_size;
 
+/* Set where the kernel registers threads and yet never restarts a section. */
+#ifdef __aarch64__
+extern const unsigned int rseq_sections_broken;
+#else
+#define rseq_sections_broken 0u
+#endif
+
 /* How many slots an array indexed by cpu needs: highest possible cpu + 1. */
 unsigned int rseq_cpu_limit(void);
 

@@ -31,12 +31,12 @@ static inline enum rseq_result rseq_why_not(void)
  */
 static inline int rseq_usable_cpu_id(int id)
 {
-	return id >= 0;
+	return id >= 0 && !rseq_sections_broken;
 }
 
 static inline int rseq_usable_mm_cid(int id)
 {
-	return id >= 0 && rseq_mm_cid() >= 0;
+	return rseq_usable_cpu_id(id) && rseq_mm_cid() >= 0;
 }
 
 /* Operands: the id that the index must equal, a place in memory, a value. */

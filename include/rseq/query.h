@@ -26,7 +26,8 @@ enum rseq_reason {
 	RSEQ_OFF_DISABLED,	/* turned off: tunable or TLABI_RSEQ=0 */
 	RSEQ_OFF_REFUSED,	/* the kernel or a filter refused: see error */
 	RSEQ_OFF_BORROWED,	/* a vfork child: the line is its parent's */
-	RSEQ_OFF_UNKNOWN	/* off, and this libc does not record why */
+	RSEQ_OFF_UNKNOWN,	/* off, and this libc does not record why */
+	RSEQ_ON_NO_SECTIONS	/* registered; this kernel restarts no section */
 };
 
 /* What this thread's area says, and what the kernel says of it. */

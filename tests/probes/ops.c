@@ -30,6 +30,10 @@ __asm__(".pushsection .data\n\t.balign 8\n\t.globl fake_rseq_offset\n"
 	"\t.globl fake_size\n"
 	"fake_offset:\nfake_rseq_offset:\n\t.8byte 0\n"
 	"fake_size:\nrseq_feature_size:\n\t.4byte 28\n\t.popsection");
+#ifdef __aarch64__	/* a kernel to trust */
+__asm__(".pushsection .data\n\t.balign 4\n\t.globl rseq_sections_broken\n"
+	"rseq_sections_broken:\n\t.4byte 0\n\t.popsection");
+#endif
 #endif
 
 #include "every_op.h"
