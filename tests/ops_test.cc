@@ -299,6 +299,7 @@ TEST(EveryOp, ListsEveryOperationThatTheHeadersHave)
 
 	ASSERT_TRUE(headers.ok()) << headers;
 	ASSERT_TRUE(list.ok()) << list;
-	EXPECT_EQ(all_matches(headers.out, "enum rseq_result (rseq_\\w+)\\((?!void)"),
+	EXPECT_EQ(all_matches(headers.out,
+			      "enum rseq_result (rseq_\\w+)\\((?!void)"),
 		  all_matches(list.out, "\\{ \"(rseq_\\w+)\""));
 }
