@@ -96,6 +96,10 @@ static void set_environment(const strings &env)
 	unsetenv("GLIBC_TUNABLES");
 	unsetenv("TLABI_RSEQ");
 	unsetenv("LD_LIBRARY_PATH");
+	/* A make that a test runs is not part of the one that runs the test. */
+	unsetenv("MAKEFLAGS");
+	unsetenv("MFLAGS");
+	unsetenv("MAKELEVEL");
 	for (const std::string &e : env) {
 		size_t eq = e.find('=');
 		setenv(e.substr(0, eq).c_str(), e.c_str() + eq + 1, 1);
