@@ -539,7 +539,7 @@ TEST(RealMusl, InterruptedBuildIsCompleted)
 			  tool + " --stock --source-dir " +
 			  tarball.parent_path().string() + " " + version;
 	std::string count = "$(find " + objects.string() +
-			    " -name '*.o' 2>/dev/null | wc -l)";
+			    " -name '*.lo' 2>/dev/null | wc -l)";
 	sh(run + " >/dev/null 2>&1 & for i in $(seq 600); do [ " + count +
 	   " -lt 100 ] || break; sleep 0.2; done; kill -9 $!; wait $!");
 	EXPECT_FALSE(fs::exists(root));
