@@ -16,29 +16,12 @@
 #include <sstream>
 #include <string>
 
+#include "shell.hh"
+
 namespace fs = std::filesystem;
 
 namespace
 {
-
-struct Result {
-	int status;
-	std::string out;
-};
-
-Result sh(const std::string &script)
-{
-	fflush(stdout);
-	FILE *pipe = popen(("exec 2>&1; " + script).c_str(), "r");
-	std::string out;
-	char buffer[4096];
-	while (size_t n = fread(buffer, 1, sizeof buffer, pipe))
-		out.append(buffer, n);
-	int status = pclose(pipe);
-	return {WIFEXITED(status) ? WEXITSTATUS(status)
-				  : 128 + WTERMSIG(status),
-		out};
-}
 
 std::string read(const fs::path &path)
 {
@@ -51,11 +34,6 @@ void write(const fs::path &path, const std::string &text)
 {
 	fs::create_directories(path.parent_path());
 	std::ofstream(path) << text;
-}
-
-bool has(const std::string &text, const std::string &part)
-{
-	return text.find(part) != std::string::npos;
 }
 
 fs::path source_root()

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iostream>
 #include <atomic>
+#include <regex>
 #include <thread>
 
 #include <fcntl.h>
@@ -46,6 +47,18 @@ static bool find(const std::string &out, const std::string &key,
 		}
 		at = end + 1;
 	}
+	return found;
+}
+
+std::set<std::string> all_matches(const std::string &text,
+				  const std::string &pattern)
+{
+	std::set<std::string> found;
+	const std::regex re(pattern);
+
+	for (std::sregex_iterator i(text.begin(), text.end(), re), end;
+	     i != end; ++i)
+		found.insert((*i)[1]);
 	return found;
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <climits>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,11 +53,16 @@ outcome run(const strings &command, const options &how = {});
 /* Run many, as many at a time as there are cpus; in the order given. */
 std::vector<outcome> run_all(const std::vector<strings> &commands);
 
+/* What the first group of each match of pattern in text holds. */
+std::set<std::string> all_matches(const std::string &text,
+				  const std::string &pattern);
+
 /* ---- where things are ---- */
 
 fs::path source_dir();		/* TOP_SRCDIR */
 fs::path build_dir();		/* TOP_BUILDDIR */
 fs::path probes_dir();		/* tests/probes in the source */
+fs::path tlabi_build();		/* TLABI_BUILD */
 fs::path scratch_dir();		/* tests/work in the build */
 std::string cc(), cxx();	/* CC, CXX */
 std::string clang();		/* CLANG; empty if there is none */
@@ -129,6 +135,7 @@ struct variant {
 std::vector<variant> variants();			/* libcs x modes */
 std::vector<variant> variants(const strings &modes);	/* these modes only */
 std::vector<variant> patched_variants(const strings &modes = {});
+std::vector<variant> patched_glibc_variants(const strings &modes);
 std::string variant_name(const testing::TestParamInfo<variant> &info);
 std::ostream &operator<<(std::ostream &to, const variant &v);
 

@@ -35,10 +35,14 @@ fs::path scratch_dir()
 	return build_dir() / "tests/work";
 }
 
+fs::path tlabi_build()
+{
+	return from_env("TLABI_BUILD", source_dir() / "build");
+}
+
 static fs::path sysroots_dir()
 {
-	return fs::path(from_env("TLABI_BUILD", source_dir() / "build")) /
-		"sysroot";
+	return tlabi_build() / "sysroot";
 }
 
 std::string cc()
@@ -210,6 +214,16 @@ std::vector<variant> variants(const strings &modes)
 std::vector<variant> patched_variants(const strings &modes)
 {
 	return cross(patched(), modes);
+}
+
+std::vector<variant> patched_glibc_variants(const strings &modes)
+{
+	std::vector<variant> some = patched_variants(modes);
+
+	std::erase_if(some, [](const variant &v) {
+		return v.libc.family != family::glibc;
+	});
+	return some;
 }
 
 static std::string identifier(std::string s)

@@ -40,19 +40,11 @@ TEST_P(Line, StockVariablesTellTheTruth)
 
 /* glibc only, and not static: there they run before there is any thread. */
 class Resolver : public VariantTest {
-public:
-	static std::vector<variant> values()
-	{
-		std::vector<variant> some = patched_variants({"pie", "no_pie"});
-		std::erase_if(some, [](const variant &v) {
-			return v.libc.family != family::glibc;
-		});
-		return some;
-	}
 };
 
-INSTANTIATE_TEST_SUITE_P(, Resolver, testing::ValuesIn(Resolver::values()),
-			 variant_name);
+INSTANTIATE_TEST_SUITE_P(, Resolver,
+	testing::ValuesIn(patched_glibc_variants({"pie", "no_pie"})),
+	variant_name);
 
 TEST_P(Resolver, SeesTheLine)
 {

@@ -160,19 +160,11 @@ TEST_P(StockProgram, CompilesAndCounts)
 
 /* The very binary that the host's compiler made. */
 class HostBinary : public VariantTest {
-public:
-	static std::vector<variant> values()
-	{
-		std::vector<variant> some = patched_variants({"pie", "no_pie"});
-		std::erase_if(some, [](const variant &v) {
-			return v.libc.family != family::glibc;
-		});
-		return some;
-	}
 };
 
-INSTANTIATE_TEST_SUITE_P(, HostBinary, testing::ValuesIn(HostBinary::values()),
-			 variant_name);
+INSTANTIATE_TEST_SUITE_P(, HostBinary,
+	testing::ValuesIn(patched_glibc_variants({"pie", "no_pie"})),
+	variant_name);
 
 TEST_P(HostBinary, RunsUnmodifiedOnTheLine)
 {

@@ -276,18 +276,6 @@ TEST_P(Registered, ObviousLoopsEndWhereRseqIsMissing)
 
 /* ---- the list of them is complete ---- */
 
-static std::set<std::string> all_matches(const std::string &text,
-					 const std::string &pattern)
-{
-	std::set<std::string> found;
-	const std::regex re(pattern);
-
-	for (std::sregex_iterator i(text.begin(), text.end(), re), end;
-	     i != end; ++i)
-		found.insert((*i)[1]);
-	return found;
-}
-
 TEST(EveryOp, ListsEveryOperationThatTheHeadersHave)
 {
 	const strings preprocess = strings{cc(), "-E", "-P"} +

@@ -78,18 +78,6 @@ TEST_P(Overloads, DoWhatTheirNamesSayOnEachType)
 	}
 }
 
-static std::set<std::string> all_matches(const std::string &text,
-					 const std::string &pattern)
-{
-	std::set<std::string> found;
-	const std::regex re(pattern);
-
-	for (std::sregex_iterator i(text.begin(), text.end(), re), end;
-	     i != end; ++i)
-		found.insert((*i)[1]);
-	return found;
-}
-
 TEST(EveryOverload, IsThereForEveryOperation)
 {
 	outcome got = run(strings{cxx(), "-E", "-P", "-include",
