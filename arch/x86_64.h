@@ -96,3 +96,5 @@
 	"movb %%r10b, (%[" #dst "],%%rax)\n\tjmp .Lrseq_copy1%=\n"	\
 	".Lrseq_copied1%=:\n\t"
 #define RSEQ_DEREF_ADD_SAVE(w, reg)	"add" RSEQ_S##w "%[" #reg "], (%%rax)\n\t"
+#define RSEQ_STORE_PAIR(reg, at)	"movups %[" #reg "], " at "\n\t"
+#define RSEQ_IN_PAIR(x)			[x] "x" (x)

@@ -55,6 +55,7 @@ static inline int rseq_usable_mm_cid(int id)
  * value of the caller's is also made with a release store.
  */
 #if __SIZEOF_POINTER__ == 8
+#define RSEQ_POINTER	64	/* the bits of a pointer */
 #define RSEQ_PER_POINTER(OP, name, index, verb)				\
 	OP(name, 64, intptr_t, index, verb)
 #define RSEQ_PER_WORD(OP, name, index, verb)				\
@@ -62,12 +63,17 @@ static inline int rseq_usable_mm_cid(int id)
 	OP(name##_u32, 32, uint32_t, index, verb)			\
 	OP(name##_u64, 64, uint64_t, index, verb)
 #else
+#define RSEQ_POINTER	32
 #define RSEQ_PER_POINTER(OP, name, index, verb)				\
 	OP(name, 32, intptr_t, index, verb)
 #define RSEQ_PER_WORD(OP, name, index, verb)				\
 	OP(name, 32, intptr_t, index, verb)				\
 	OP(name##_u32, 32, uint32_t, index, verb)
 #endif
+/* One level more, so that RSEQ_POINTER is a number before ## sees it. */
+#define RSEQ_STORE_(w, reg, place)	RSEQ_STORE(w, reg, place)
+#define RSEQ_STORE_POINTER(reg, place)	RSEQ_STORE_(RSEQ_POINTER, reg, place)
+
 #define RSEQ_MAKE(EACH, OP, name, verb)					\
 	EACH(OP, name, cpu_id, verb)					\
 	EACH(OP, name##_mm_cid, mm_cid, verb)

@@ -9,5 +9,6 @@
 #include <rseq/index.h>
 #include <rseq/array.h>
 #include <rseq/counter.h>
+#include <rseq/transaction.h>
 
 #endif
