@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <rseq/rseq.h>
+#include "rseq-info.hh"
 
 static const char *owner_name(rseq_owner owner)
 {
@@ -85,8 +86,9 @@ static void print_json(const rseq_info &info)
 
 static int usage(FILE *to, int status)
 {
-	fputs("usage: rseq-info [--json]\n"
-	      "Say what this thread's rseq area holds, and why it is so.\n", to);
+	fputs("usage: rseq-info [--json] [--stats PROGRAM [ARGUMENT...]]\n"
+	      "Say what this thread's rseq area holds, and why it is so; or\n"
+	      "what became of the transactions of a program that is run.\n", to);
 	return status;
 }
 
@@ -97,6 +99,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; ++i) {
 		if (!strcmp(argv[i], "--json")) {
 			json = true;
+		} else if (!strcmp(argv[i], "--stats") && i + 1 < argc) {
+			return show_stats(argv + i + 1, json);
 		} else if (!strcmp(argv[i], "--help")) {
 			return usage(stdout, 0);
 		} else if (!strcmp(argv[i], "--version")) {

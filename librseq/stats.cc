@@ -80,8 +80,7 @@ size_t rseq_stats_read(struct rseq_stats *stats, size_t n)
 	if (!t)
 		return 0;
 	for (const rseq_stats &row : t->row) {
-		if (!row.thread && !row.commits && !row.conflicts &&
-		    !row.aborts && !row.locks)
+		if (stats_empty(row))
 			continue;
 		if (found < n)
 			stats[found] = row;

@@ -16,3 +16,9 @@ struct stats_table {
 	rseq_stats row[rows];
 };
 static_assert(offsetof(stats_table, row) == sizeof(rseq_stats));
+
+/* A row that no thread has, or whose thread has counted nothing. */
+inline bool stats_empty(const rseq_stats &s)
+{
+	return !(s.commits | s.conflicts | s.aborts | s.locks);
+}

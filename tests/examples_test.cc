@@ -99,7 +99,8 @@ static strings librseq_for(const target &t)
 {
 	strings objects;
 
-	for (const char *name : {"counter", "cpu", "event", "query"}) {
+	for (const char *name : {"counter", "cpu", "event", "guard", "query",
+				 "stats", "transaction"}) {
 		const fs::path out = scratch_dir() / "examples" / t.isa /
 			(std::string(name) + ".o");
 		outcome compiled = compile(strings{

@@ -74,3 +74,83 @@ TEST_F(Info, RefusesUnknownArguments)
 	EXPECT_FALSE(run({"sh", "-c", "exec \"$0\" > /dev/full", program}).ok())
 		<< "an output that cannot be written";
 }
+
+/* ---- the transactions of a program ---- */
+
+class Stats : public VariantTest {
+protected:
+	const fs::path info = build_dir() / "rseq-info";
+};
+
+INSTANTIATE_TEST_SUITE_P(, Stats,
+			 testing::ValuesIn(variants({"no_pie", "static"})),
+			 variant_name);
+
+TEST_P(Stats, CountEachThreadsTransactions)
+{
+	outcome got = run({build_rseq("stats")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("before"), 0) << got;
+	EXPECT_EQ(got.number("errno"), 0) << got;
+	EXPECT_EQ(got.number("counted"), 2) << got;
+	EXPECT_EQ(got.number("asked_for_one"), 2) << got;
+	EXPECT_EQ(got.number("same"), 1) << got;
+	EXPECT_EQ(got.number("read_first_commits"), 100) << got;
+	EXPECT_EQ(got.number("second_commits"), 200) << got;
+	EXPECT_EQ(got.number("second_locks"), 1) << got;
+	/* Each attempt that failed, for its own reason or by a preemption. */
+	EXPECT_GE(got.number("second_conflicts") +
+		  got.number("second_aborts"), got.number("attempts")) << got;
+	EXPECT_GT(got.number("second_conflicts"), 0) << got;
+	EXPECT_EQ(got.number("second_thread"), got.number("second_id")) << got;
+	for (const char *what : {"thread", "commits", "conflicts", "aborts",
+				 "locks"})
+		EXPECT_EQ(got.number(std::string("second_") + what),
+			  got.number(std::string("read_second_") + what)) << got;
+}
+
+TEST_P(Stats, CountLocksWhereNoSectionRuns)
+{
+	outcome got = run({build_rseq("stats")},
+			  {{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
+			    "TLABI_RSEQ=0"}});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("registered"), 0) << got;
+	EXPECT_EQ(got.number("read_first_commits"), 100) << got;
+	EXPECT_EQ(got.number("read_first_locks"), 100) << got;
+	EXPECT_EQ(got.number("second_locks"), 200) << got;
+	EXPECT_EQ(got.number("second_conflicts"), 0) << got;
+}
+
+TEST_P(Stats, AreShownByRseqInfo)
+{
+	outcome got = run({info, "--stats", build_rseq("stats")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	const std::string first = got.text("read_first_thread");
+	const std::string second = got.text("read_second_thread");
+	EXPECT_EQ(all_matches(got.out, "\n(\\d+ +\\d+) ").size(), 2u) << got;
+	EXPECT_EQ(all_matches(got.out, "\n" + first + " +(\\d+) "),
+		  std::set<std::string>{"100"}) << got;
+	EXPECT_EQ(all_matches(got.out, "\n" + second + " +(\\d+) "),
+		  std::set<std::string>{"200"}) << got;
+	EXPECT_EQ(all_matches(got.out, "\nall +(\\d+) "),
+		  std::set<std::string>{"300"}) << got;
+
+	got = run({info, "--json", "--stats", build_rseq("stats")});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(all_matches(got.out, "\"commits\": (\\d+),"),
+		  (std::set<std::string>{"100", "200"})) << got;
+}
+
+TEST_F(Info, PassesTheProgramsStatusOn)
+{
+	outcome got = run({program, "--stats", "sh", "-c", "exit 3"});
+	EXPECT_EQ(got.code, 3) << got;
+	EXPECT_NE(got.err.find("-DRSEQ_STATS"), std::string::npos) << got;
+	EXPECT_EQ(run({program, "--stats", "sh", "-c", "kill -9 $$"}).code, 137);
+	EXPECT_EQ(run({program, "--stats", "./nonsuch"}).code, 127);
+	EXPECT_EQ(run({program, "--stats"}).code, 2);
+}

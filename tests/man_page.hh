@@ -155,7 +155,7 @@ struct page {
 	{
 		std::vector<string> out;
 		const string text = part("NAME");
-		static const std::regex name("[\\w+-]+");
+		static const std::regex name("[\\w:+-]+");
 		const size_t end = text.find(" - ");
 
 		for (std::sregex_iterator i(

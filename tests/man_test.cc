@@ -19,10 +19,12 @@ using namespace man;
 namespace
 {
 
-const string cc = env("CC", "cc") + " -std=c11 -Wall -Wextra -Werror " +
-		  env("RSEQ_CPPFLAGS", "-I" + (top / "include").string() +
-					   " -I" + top.string()) +
-		  " " + env("RSEQ_CFLAGS", "");
+const string flags = " -Wall -Wextra -Werror " +
+		     env("RSEQ_CPPFLAGS", "-I" + (top / "include").string() +
+					      " -I" + top.string()) +
+		     " " + env("RSEQ_CFLAGS", "");
+const string cc = env("CC", "cc") + " -std=c11" + flags;
+const string cxx = env("CXX", "c++") + " -std=c++20" + flags;
 
 /* Called by inline functions and nobody else, so without a page. */
 const std::set<string> internal = {
@@ -312,8 +314,10 @@ TEST_P(Man, TitleLineIsThatOfTheFile)
 	for (const string &line : lines(p.source()))
 		found |= std::regex_match(line, title);
 	EXPECT_TRUE(found) << "no .TH as expected";
-	const auto names = p.names();
-	EXPECT_NE(std::find(names.begin(), names.end(), p.name()), names.end())
+	std::set<string> names;
+	for (const string &name : p.names())
+		names.insert(replaced(name, "::", "_"));
+	EXPECT_TRUE(names.contains(p.name()))
 	    << "the page is not about what it is called";
 }
 
@@ -366,6 +370,20 @@ TEST_P(Man, SeeAlsoIsInOrder)
 	    << "itself";
 }
 
+/* Templates: only that there are such names. */
+void expect_in_namespace(const string &includes,
+			 const std::vector<string> &names)
+{
+	string program = includes;
+	scratch s;
+
+	for (const string &name : names)
+		program += "using " + name + ";\n";
+	const result r =
+	    run(cxx + " -fsyntax-only " + s.write("names.cc", program));
+	EXPECT_EQ(r.status, 0) << r.output << program;
+}
+
 TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 {
 	if (p.section() != "3")
@@ -381,6 +399,10 @@ TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 			 !line.starts_with("RSEQ_") &&
 			 !line.starts_with("tlabi-gcc "))
 			prototypes += line + "\n";
+	}
+	if (includes.find(".hpp") != string::npos) {
+		expect_in_namespace(includes, p.names());
+		return;
 	}
 	for (auto &[name, text] : parse(prototypes).declaration) {
 		auto real = headers().declaration.find(name);
@@ -450,14 +472,16 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 	for (const example &e : all) {
 		s.write(e.file, e.source);
 		ASSERT_TRUE(std::regex_search(
-		    e.compile, std::regex("^(tlabi-g)?cc? -o \\S+ ")))
+		    e.compile, std::regex("^((tlabi-g)?cc?|c\\+\\+) -o \\S+ ")))
 		    << e.file;
-		string compile = replaced(e.compile, "^(tlabi-g)?cc?", "");
+		const bool cpp = e.compile.starts_with("c++");
+		string compile =
+		    replaced(e.compile, "^(c\\+\\+|(tlabi-g)?cc?)", "");
 		compile = replaced(compile, "-lrseq", "");
 		const string in = "cd '" + s.dir.string() + "' && ";
 		/* The flags may hold paths that begin here, not there. */
 		result r = run(
-		    replaced(cc + compile, " (\\w+\\.c)\\b",
+		    replaced((cpp ? cxx : cc) + compile, " (\\w+\\.cc?)\\b",
 			     (" '" + s.dir.string() + "/$1'").c_str()) +
 		    (e.compile.find("-lrseq") == string::npos ? ""
 							      : " " + libs) +

@@ -78,10 +78,32 @@ TEST_P(Overloads, DoWhatTheirNamesSayOnEachType)
 	}
 }
 
+/* rseq::transact(), with exceptions and without, and where rseq is off. */
+TEST_P(Overloads, CommitWhatABodyReturns)
+{
+	const strings off = {"GLIBC_TUNABLES=glibc.pthread.rseq=0"};
+
+	for (const strings &flags : {strings{"-O0"}, strings{"-O2"},
+				     strings{"-O2", "-fno-exceptions"}}) {
+		const fs::path out = output("transact" + flags.back());
+		outcome built = compile(compiler() + flags + strings{
+			"-x", "c++", probes_dir() / "transact.cc", "-x",
+			"none", librseq(libcs().front(), {"-fPIC"}),
+			"-lstdc++"}, out);
+		ASSERT_TRUE(built.ok()) << built;
+		for (const outcome &got : {run({out}), run({out}, {off})}) {
+			ASSERT_TRUE(got.ok()) << got;
+			EXPECT_EQ(got.number("wrong"), 0) << got;
+			EXPECT_GT(got.number("checks"), 200) << got;
+			EXPECT_EQ(got.has("threw"), flags.size() == 1) << got;
+		}
+	}
+}
+
 TEST(EveryOverload, IsThereForEveryOperation)
 {
 	outcome got = run(strings{cxx(), "-E", "-P", "-include",
-				  "rseq/rseq.hpp", "-xc++", "/dev/null"} +
+				  "rseq/ops.hpp", "-xc++", "/dev/null"} +
 			  rseq_include_flags());
 	ASSERT_TRUE(got.ok()) << got;
 	/* The functions, without those for a width. */
@@ -210,5 +232,30 @@ TEST_P(CompiledCpp, OverloadsRefuseWhatIsNoWordOrTooWide)
 		 "no matching function"},
 		{"node", "rseq::load_cbne_store(&head, nullptr, &other, 0)",
 		 "other"},
+	}, include);
+}
+
+/* What a body returns is checked like an operation's operands. */
+TEST_P(CompiledCpp, TransactionsRefuseStoresOfTheWrongType)
+{
+	const char include[] = "#include <rseq/rseq.hpp>\n"
+		"rseq_guard guard; rseq_guards guards = {&guard, 8, 1};\n";
+	const auto body = [](const std::string &what) {
+		return "(int)rseq::transact(guards, [](int) { return " + what +
+			"; }).error()";
+	};
+
+	outcome right = check("right_store", body("rseq::store(&head, &node)"),
+			      include);
+	EXPECT_TRUE(right.ok()) << right;
+	expect_mistakes({
+		{"store_short", body("rseq::store(&s, 1)"),
+		 "the word is no integer and no pointer"},
+		{"store_wide", body("rseq::store(&u32, u64)"),
+		 "the value is wider than the word"},
+		{"store_other", body("rseq::store(&head, &other)"), "other"},
+		{"then_other", body("rseq::store(&head, &node).then(&u64, 1)"),
+		 "rror"},
+		{"nothing", body("rseq::nothing"), "given_type"},
 	}, include);
 }

@@ -171,7 +171,7 @@ static strings librseq_objects(const libc &l, const strings &flags,
 	for (const auto &e : fs::directory_iterator(source_dir() / "librseq")) {
 		fs::path source = e.path();
 		if (source.extension() != ".cc" ||
-		    source.filename() == "rseq-info.cc")
+		    source.stem().string().starts_with("rseq-info"))
 			continue;
 		fs::path object = dir / source.stem();
 		object += ".o";

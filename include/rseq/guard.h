@@ -33,10 +33,10 @@ struct rseq_hold {
 
 /* Shut sequences out of a cpu's data: 0, -EINVAL, -EDEADLK or -ENOSYS. */
 int rseq_guard_lock(const struct rseq_guards *guards, unsigned int cpu,
-		    struct rseq_hold *hold);
+		    struct rseq_hold *hold) RSEQ_NOTHROW;
 
 /* Let them in again; those that had begun before run their body again. */
-void rseq_guard_unlock(struct rseq_hold *hold);
+void rseq_guard_unlock(struct rseq_hold *hold) RSEQ_NOTHROW;
 
 /* Call drain for each cpu with its guard held: 0, or the first error. */
 int rseq_guard_drain(const struct rseq_guards *guards,

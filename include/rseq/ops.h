@@ -16,8 +16,7 @@ enum rseq_result {
 	RSEQ_RESTARTED = -1	/* disturbed, or on another cpu; nothing done */
 };
 
-#define RSEQ_OP		static inline __attribute__((__always_inline__)) \
-			enum rseq_result
+#define RSEQ_OP		RSEQ_INLINE enum rseq_result
 
 /* Why a section that names a cpu was left: a registered thread may retry. */
 static inline enum rseq_result rseq_why_not(void)

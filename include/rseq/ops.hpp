@@ -77,7 +77,7 @@ template <class T> typename as<T>::word *place(T *v)
 
 }
 
-#define RSEQ_INLINE	inline __attribute__((__always_inline__)) rseq_result
+#define RSEQ_RESULT	inline __attribute__((__always_inline__)) rseq_result
 #define RSEQ_WORD(T)	typename detail::operand<T>::type
 #define RSEQ_BITS(x)	detail::as<T>::value(x)
 #define RSEQ_PTR(v)	detail::place(v)
@@ -89,11 +89,11 @@ template <class T> typename as<T>::word *place(T *v)
 /* Which of C's functions it is. */
 #define RSEQ_BY_WIDTH(name)						\
 namespace detail {							\
-template <class... A> RSEQ_INLINE name(width<4>, A... a)		\
+template <class... A> RSEQ_RESULT name(width<4>, A... a)		\
 {									\
 	return ::rseq_##name##_u32(a...);				\
 }									\
-template <class... A> RSEQ_INLINE name(width<sizeof(void *)>, A... a)	\
+template <class... A> RSEQ_RESULT name(width<sizeof(void *)>, A... a)	\
 {									\
 	return ::rseq_##name(a...);					\
 }									\
@@ -103,7 +103,7 @@ template <class... A> RSEQ_INLINE name(width<sizeof(void *)>, A... a)	\
 
 /* if (*v == expect) *v = newv; */
 #define RSEQ_CPP_CBNE_STORE(name)	RSEQ_BY_WIDTH(name)		\
-template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) expect,		\
+template <class T> RSEQ_RESULT name(T *v, RSEQ_WORD(T) expect,		\
 				    RSEQ_WORD(T) newv, int id)		\
 {									\
 	RSEQ_CALL(name, RSEQ_PTR(v), RSEQ_BITS(expect), RSEQ_BITS(newv), id); \
@@ -111,7 +111,7 @@ template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) expect,		\
 
 /* The same with a second word, which is compared with b or set to it. */
 #define RSEQ_CPP_TWO_WORDS(name)	RSEQ_BY_WIDTH(name)		\
-template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) expect, T *v2,	\
+template <class T> RSEQ_RESULT name(T *v, RSEQ_WORD(T) expect, T *v2,	\
 				    RSEQ_WORD(T) b, RSEQ_WORD(T) newv, int id) \
 {									\
 	RSEQ_CALL(name, RSEQ_PTR(v), RSEQ_BITS(expect), RSEQ_PTR(v2),	\
@@ -120,7 +120,7 @@ template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) expect, T *v2,	\
 
 /* *v op= n; */
 #define RSEQ_CPP_ARITHMETIC(name)	RSEQ_BY_WIDTH(name)		\
-template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) n, int id)	\
+template <class T> RSEQ_RESULT name(T *v, RSEQ_WORD(T) n, int id)	\
 {									\
 	RSEQ_INTEGER;							\
 	RSEQ_CALL(name, RSEQ_PTR(v), RSEQ_BITS(n), id);			\
@@ -128,7 +128,7 @@ template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) n, int id)	\
 
 /* *old = *v; *v += n, or = n; */
 #define RSEQ_CPP_FETCH(name, CHECK)	RSEQ_BY_WIDTH(name)		\
-template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) n, T *old, int id) \
+template <class T> RSEQ_RESULT name(T *v, RSEQ_WORD(T) n, T *old, int id) \
 {									\
 	CHECK;								\
 	RSEQ_CALL(name, RSEQ_PTR(v), RSEQ_BITS(n), RSEQ_PTR(old), id);	\
@@ -136,7 +136,7 @@ template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) n, T *old, int id) \
 
 /* v[id] += n, in an array with an element each stride bytes */
 #define RSEQ_CPP_INDEX_ADD(name)	RSEQ_BY_WIDTH(name)		\
-template <class T> RSEQ_INLINE name(T *v, size_t stride,		\
+template <class T> RSEQ_RESULT name(T *v, size_t stride,		\
 				    unsigned int limit, RSEQ_WORD(T) n)	\
 {									\
 	RSEQ_INTEGER;							\
@@ -145,7 +145,7 @@ template <class T> RSEQ_INLINE name(T *v, size_t stride,		\
 
 /* if (*v == expect) { memcpy(dst, src, len); *v = newv; } */
 #define RSEQ_CPP_MEMCPY(name)						\
-template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) expect, void *dst, \
+template <class T> RSEQ_RESULT name(T *v, RSEQ_WORD(T) expect, void *dst, \
 				    const void *src, size_t len,	\
 				    RSEQ_WORD(T) newv, int id)		\
 {									\
@@ -156,7 +156,7 @@ template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) expect, void *dst, \
 
 /* if (*v == expect) { *load = *from; *v = newv; } */
 #define RSEQ_CPP_LOAD(name)						\
-template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) expect, T *from,	\
+template <class T> RSEQ_RESULT name(T *v, RSEQ_WORD(T) expect, T *from,	\
 				    T *load, RSEQ_WORD(T) newv, int id)	\
 {									\
 	RSEQ_FULL;							\
@@ -167,14 +167,14 @@ template <class T> RSEQ_INLINE name(T *v, RSEQ_WORD(T) expect, T *from,	\
 
 /* The word at which the pointer off bytes behind *v points: += n */
 #define RSEQ_CPP_ADD_TWICE(name)					\
-template <class T> RSEQ_INLINE name(T **v, intptr_t off, intptr_t n, int id) \
+template <class T> RSEQ_RESULT name(T **v, intptr_t off, intptr_t n, int id) \
 {									\
 	return ::rseq_##name(RSEQ_PTR(v), off, n, id);			\
 }
 
 /* *link = v[id]; v[id] = node; where link is in node: list push */
 #define RSEQ_CPP_INDEX_PUSH(name)					\
-template <class T> RSEQ_INLINE name(T **v, size_t stride,		\
+template <class T> RSEQ_RESULT name(T **v, size_t stride,		\
 				    unsigned int limit, T **link,	\
 				    RSEQ_WORD(T *) node)		\
 {									\
@@ -184,7 +184,7 @@ template <class T> RSEQ_INLINE name(T **v, size_t stride,		\
 
 /* if (v[id]) { *node = v[id]; v[id] = the pointer off bytes into *node; } */
 #define RSEQ_CPP_INDEX_POP(name)					\
-template <class T> RSEQ_INLINE name(T **v, size_t stride,		\
+template <class T> RSEQ_RESULT name(T **v, size_t stride,		\
 				    unsigned int limit, intptr_t off,	\
 				    T **node)				\
 {									\
@@ -194,7 +194,7 @@ template <class T> RSEQ_INLINE name(T **v, size_t stride,		\
 
 /* if (*v != expectnot) { *load = *v; *v = the pointer off bytes into it; } */
 #define RSEQ_CPP_POP(name)						\
-template <class T> RSEQ_INLINE name(T **v, RSEQ_WORD(T *) expectnot,	\
+template <class T> RSEQ_RESULT name(T **v, RSEQ_WORD(T *) expectnot,	\
 				    intptr_t off, T **load, int id)	\
 {									\
 	return ::rseq_##name(RSEQ_PTR(v), detail::as<T *>::value(expectnot), \
@@ -203,7 +203,7 @@ template <class T> RSEQ_INLINE name(T **v, RSEQ_WORD(T *) expectnot,	\
 
 /* Slots and their count: see <rseq/array.h>. */
 #define RSEQ_CPP_ARRAY_PUSH(name)					\
-template <class T> RSEQ_INLINE name(T *slots, intptr_t *count,		\
+template <class T> RSEQ_RESULT name(T *slots, intptr_t *count,		\
 				    intptr_t capacity, RSEQ_WORD(T) item, \
 				    int id)				\
 {									\
@@ -212,14 +212,14 @@ template <class T> RSEQ_INLINE name(T *slots, intptr_t *count,		\
 			     RSEQ_BITS(item), id);			\
 }
 #define RSEQ_CPP_ARRAY_POP(name)					\
-template <class T> RSEQ_INLINE name(T *slots, intptr_t *count, T *item,	\
+template <class T> RSEQ_RESULT name(T *slots, intptr_t *count, T *item,	\
 				    int id)				\
 {									\
 	RSEQ_FULL;							\
 	return ::rseq_##name(RSEQ_PTR(slots), count, RSEQ_PTR(item), id); \
 }
 #define RSEQ_CPP_ARRAY_PUSH_N(name)					\
-template <class T> RSEQ_INLINE name(T *slots, intptr_t *count,		\
+template <class T> RSEQ_RESULT name(T *slots, intptr_t *count,		\
 				    intptr_t capacity, const T *items,	\
 				    size_t n, int id)			\
 {									\
@@ -228,7 +228,7 @@ template <class T> RSEQ_INLINE name(T *slots, intptr_t *count,		\
 		reinterpret_cast<const intptr_t *>(items), n, id);	\
 }
 #define RSEQ_CPP_ARRAY_POP_N(name)					\
-template <class T> RSEQ_INLINE name(T *slots, intptr_t *count, T *items, \
+template <class T> RSEQ_RESULT name(T *slots, intptr_t *count, T *items, \
 				    size_t n, int id)			\
 {									\
 	RSEQ_FULL;							\
@@ -269,7 +269,7 @@ RSEQ_CPP_ALL(_mm_cid)
 
 }
 
-#undef RSEQ_INLINE
+#undef RSEQ_RESULT
 #undef RSEQ_WORD
 #undef RSEQ_BITS
 #undef RSEQ_PTR

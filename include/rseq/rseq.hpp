@@ -4,6 +4,7 @@
 
 #include <rseq/rseq.h>
 #include <rseq/ops.hpp>
+#include <rseq/transact.hpp>
 
 namespace rseq {
 

@@ -5,6 +5,9 @@
 #include <rseq/abi.h>
 #include <rseq/arch.h>
 
+#define RSEQ_INLINE	static inline __attribute__((__always_inline__))
+#define RSEQ_NOTHROW	__attribute__((__nothrow__))
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 /* What begin does when there is more to it than to read the guard. */
-int rseq_begin_slow(struct rseq_transaction *t);
+int rseq_begin_slow(struct rseq_transaction *t) RSEQ_NOTHROW;
 
 /* Store newv if the thread was not disturbed since start returned event. */
 enum rseq_result rseq_finish(uint32_t event, intptr_t *v, intptr_t newv);
@@ -50,12 +50,25 @@ static inline uint32_t rseq_start(void)
 	return rseq_event();
 }
 
+/* Field by field: a copy as a whole would keep both in memory. */
+RSEQ_INLINE struct rseq_hold rseq_copy_hold(const struct rseq_hold *from)
+{
+	struct rseq_hold to;
+
+	to.guard = from->guard;
+	to.word = from->word;
+	to.signals[0] = from->signals[0];
+	to.signals[1] = from->signals[1];
+	return to;
+}
+
 /* The cpu whose data the body is about, or -EINVAL, -EDEADLK or -ENOSYS. */
-static inline int rseq_begin(struct rseq_transaction *t)
+RSEQ_INLINE int rseq_begin(struct rseq_transaction *t)
 {
 	const struct rseq_guards *const g = t->guards;
 	const int cpu = rseq_current_cpu();
-	struct rseq_transaction slow;	/* keeps t's own fields in registers */
+	/* Calls get copies, so that t itself may stay in registers. */
+	struct rseq_transaction slow;
 	int ret;
 
 	if (__builtin_expect((unsigned int)cpu < g->count && t->left > 0 &&
@@ -67,34 +80,39 @@ static inline int rseq_begin(struct rseq_transaction *t)
 		if (__builtin_expect(!(t->word & 1), 1))
 			return cpu;
 	}
-	slow = *t;
+	slow.guards = g;
+	slow.left = t->left;
+	slow.hold.guard = 0;
 	ret = rseq_begin_slow(&slow);
-	*t = slow;
-	t->guards = g;	/* which the compiler may know */
+	t->guard = slow.guard;
+	t->word = slow.word;
+	t->cpu = slow.cpu;
+	t->left = slow.left;
+	t->hold = rseq_copy_hold(&slow.hold);
 	if (t->hold.guard)
 		RSEQ_COUNT(locks);
 	return ret;
 }
 
 /* End a transaction that shall store nothing. */
-static inline void rseq_cancel(struct rseq_transaction *t)
+RSEQ_INLINE void rseq_cancel(struct rseq_transaction *t)
 {
 	if (__builtin_expect(t->hold.guard != 0, 0)) {
-		struct rseq_hold hold = t->hold;
+		struct rseq_hold hold = rseq_copy_hold(&t->hold);
 		t->hold.guard = 0;
 		rseq_guard_unlock(&hold);
 	}
 }
 
 /* After an abort: may the section be tried again? */
-static inline int rseq_retry(struct rseq_transaction *t)
+RSEQ_INLINE int rseq_retry(struct rseq_transaction *t)
 {
 	RSEQ_COUNT(aborts);
 	return --t->left > 0;
 }
 
 /* The body must run again, and some day with the guard held. */
-static inline enum rseq_result rseq_conflict(struct rseq_transaction *t)
+RSEQ_INLINE enum rseq_result rseq_conflict(struct rseq_transaction *t)
 {
 	RSEQ_COUNT(conflicts);
 	--t->left;
@@ -102,7 +120,7 @@ static inline enum rseq_result rseq_conflict(struct rseq_transaction *t)
 }
 
 /* The commit was made with the guard held. */
-static inline enum rseq_result rseq_release(struct rseq_transaction *t)
+RSEQ_INLINE enum rseq_result rseq_release(struct rseq_transaction *t)
 {
 	rseq_cancel(t);
 	RSEQ_COUNT(commits);
