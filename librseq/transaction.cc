@@ -22,10 +22,10 @@ int rseq_begin_slow(struct rseq_transaction *t)
 		const bool sections = (unsigned int)cpu < guards->count &&
 			!rseq_sections_broken;
 
-		t->cpu = sections ? cpu :
-			(int)((unsigned int)sched_getcpu() % guards->count);
-		t->guard = guard_of(guards, (unsigned int)t->cpu);
 		if (!sections || t->left <= 0) {
+			t->cpu = sections ? cpu : (int)
+				((unsigned int)sched_getcpu() % guards->count);
+			t->guard = guard_of(guards, (unsigned int)t->cpu);
 			const int ret = guard_lock(t->guard, (unsigned)t->cpu,
 						   &t->hold);
 			if (ret == 0)
@@ -35,10 +35,9 @@ int rseq_begin_slow(struct rseq_transaction *t)
 			/* No fence, so no lock: sections must do. */
 			t->left = RSEQ_ATTEMPTS;
 		}
-		t->word = __atomic_load_n(&t->guard->word, __ATOMIC_ACQUIRE);
-		if (!(t->word & 1))
+		if (rseq_look(t, cpu))
 			return cpu;
-		const int ret = guard_wait(t->guard, t->word);
+		const int ret = t->word & 1 ? guard_wait(t->guard, t->word) : 0;
 		if (ret)
 			return ret;
 	}

@@ -47,7 +47,10 @@ enum rseq_result rseq_finish(uint32_t event, intptr_t *v, intptr_t newv);
 /* A transaction on the thread's event: what rseq_finish() will compare. */
 static inline uint32_t rseq_start(void)
 {
-	return rseq_event();
+	const uint32_t event = rseq_event();
+
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);	/* the body comes after */
+	return event;
 }
 
 /* Field by field: a copy as a whole would keep both in memory. */
@@ -62,6 +65,24 @@ RSEQ_INLINE struct rseq_hold rseq_copy_hold(const struct rseq_hold *from)
 	return to;
 }
 
+/*
+ * Look at a cpu's guard: may the body begin?  Only on that cpu a commit is one
+ * step.  Seen from another its guard is bumped before its data are stored, and
+ * a body that went by both would lose them.
+ */
+RSEQ_INLINE int rseq_look(struct rseq_transaction *t, int cpu)
+{
+	const struct rseq_guards *const g = t->guards;
+
+	t->cpu = cpu;
+	t->guard = (struct rseq_guard *)
+		((char *)g->first + (size_t)cpu * g->stride);
+	t->word = __atomic_load_n(&t->guard->word, __ATOMIC_ACQUIRE);
+	cpu = rseq_current_cpu();
+	__atomic_signal_fence(__ATOMIC_ACQUIRE);	/* the body is behind */
+	return t->cpu == cpu && !(t->word & 1);
+}
+
 /* The cpu whose data the body is about, or -EINVAL, -EDEADLK or -ENOSYS. */
 RSEQ_INLINE int rseq_begin(struct rseq_transaction *t)
 {
@@ -72,14 +93,8 @@ RSEQ_INLINE int rseq_begin(struct rseq_transaction *t)
 	int ret;
 
 	if (__builtin_expect((unsigned int)cpu < g->count && t->left > 0 &&
-			     !rseq_sections_broken, 1)) {
-		t->cpu = cpu;
-		t->guard = (struct rseq_guard *)
-			((char *)g->first + (size_t)cpu * g->stride);
-		t->word = __atomic_load_n(&t->guard->word, __ATOMIC_ACQUIRE);
-		if (__builtin_expect(!(t->word & 1), 1))
-			return cpu;
-	}
+			     !rseq_sections_broken && rseq_look(t, cpu), 1))
+		return cpu;
 	slow.guards = g;
 	slow.left = t->left;
 	slow.hold.guard = 0;
