@@ -30,13 +30,14 @@ const string cxx = env("CXX", "c++") + " -std=c++20" + flags;
 const std::set<string> internal = {
     "rseq_counter_add_slow", "rseq_event_count", "rseq_event_token",
     "rseq_thread_event",     "rseq_thread_line", "rseq_sections_broken",
+    "rseq_misaligned",
 };
 
-/* Where there is no line, and on aarch64. */
+/* Where there is no line, on aarch64, and where the compiler optimizes. */
 bool declared_elsewhere(const string &name)
 {
 	return name.starts_with("rseq_thread") ||
-	       name == "rseq_sections_broken";
+	       name == "rseq_sections_broken" || name == "rseq_misaligned";
 }
 
 struct scratch {

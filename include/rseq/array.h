@@ -22,7 +22,8 @@ RSEQ_OP name(intptr_t *slots, intptr_t *count, intptr_t capacity,	\
 		return RSEQ_UNAVAILABLE;				\
 	if (n >= capacity)						\
 		return RSEQ_DIFFERENT;					\
-	result = cbne_store_store(count, n, &slots[n], item, n + 1, id);	\
+	result = cbne_store_store(count, n, &rseq_aligned(slots)[n],	\
+				  item, n + 1, id);			\
 	return result == RSEQ_DIFFERENT ? RSEQ_RESTARTED : result;	\
 }
 RSEQ_ARRAY_PUSH(rseq_array_push, cpu_id, rseq_load_cbne_store_store)
@@ -44,7 +45,8 @@ RSEQ_OP name(intptr_t *slots, intptr_t *count, intptr_t *item, int id)	\
 		return RSEQ_UNAVAILABLE;				\
 	if (n <= 0)							\
 		return RSEQ_DIFFERENT;					\
-	result = cbne_load_store(count, n, &slots[n - 1], item, n - 1, id); \
+	result = cbne_load_store(count, n, &rseq_aligned(slots)[n - 1],	\
+				 item, n - 1, id);			\
 	return result == RSEQ_DIFFERENT ? RSEQ_RESTARTED : result;	\
 }
 RSEQ_ARRAY_POP(rseq_array_pop, cpu_id, rseq_load_cbne_load_store)
@@ -62,8 +64,10 @@ RSEQ_OP name(intptr_t *slots, intptr_t *count, intptr_t capacity,	\
 		return RSEQ_UNAVAILABLE;				\
 	if (used > capacity || n > (size_t)(capacity - used))		\
 		return RSEQ_DIFFERENT;					\
-	result = cbne_memcpy_store(count, used, &slots[used], items,	\
-				   n * sizeof *items, used + (intptr_t)n, id); \
+	result = cbne_memcpy_store(count, used,				\
+				   &rseq_aligned(slots)[used],		\
+				   rseq_aligned(items), n * sizeof *items, \
+				   used + (intptr_t)n, id);		\
 	return result == RSEQ_DIFFERENT ? RSEQ_RESTARTED : result;	\
 }
 RSEQ_ARRAY_PUSH_N(rseq_array_push_n, cpu_id, rseq_load_cbne_memcpy_store)
@@ -88,7 +92,8 @@ RSEQ_OP name(intptr_t *slots, intptr_t *count, intptr_t *items,		\
 	if (used < 0 || n > (size_t)used)				\
 		return RSEQ_DIFFERENT;					\
 	left = used - (intptr_t)n;					\
-	result = cbne_memcpy_store(count, used, items, &slots[left],	\
+	result = cbne_memcpy_store(count, used, rseq_aligned(items),	\
+				   &rseq_aligned(slots)[left],		\
 				   n * sizeof *items, left, id);	\
 	return result == RSEQ_DIFFERENT ? RSEQ_RESTARTED : result;	\
 }

@@ -10,7 +10,8 @@
  * cpu 0, the next one lies stride bytes on, and there are limit of them.
  */
 
-#define RSEQ_AT_ID(v)	[v] "r" (v), [stride] "r" (stride),		\
+#define RSEQ_AT_ID(v)	[v] "r" (rseq_aligned(v)),			\
+			[stride] "r" (rseq_multiple(stride, sizeof *(v))), \
 			[limit] "r" (RSEQ_REG(32, limit))
 
 /* v[id] += count, in an array with an element each stride bytes */

@@ -38,9 +38,30 @@ static inline int rseq_usable_mm_cid(int id)
 	return rseq_usable_cpu_id(id) && rseq_mm_cid() >= 0;
 }
 
+/*
+ * x itself; does not compile where the optimizer knows it to be no multiple of
+ * size.  An operation on a word that is not aligned is no single store.
+ */
+#if defined(__OPTIMIZE__) && defined(__has_attribute)
+#if __has_attribute(__error__)
+#ifdef __cplusplus
+extern "C"
+#endif
+void rseq_misaligned(void) __attribute__((__error__(
+	"rseq: an address or a stride is no multiple of the word's size")));
+#define rseq_multiple(x, size)						\
+	(__builtin_constant_p((uintptr_t)(x) % (size)) &&		\
+	 (uintptr_t)(x) % (size) ? rseq_misaligned() : (void)0, x)
+#endif
+#endif
+#ifndef rseq_multiple
+#define rseq_multiple(x, size)	(x)
+#endif
+#define rseq_aligned(v)		rseq_multiple(v, sizeof *(v))
+
 /* Operands: the id that the index must equal, a place in memory, a value. */
 #define RSEQ_ID			[id] "r" (RSEQ_REG(32, id))
-#define RSEQ_PLACE(v)		[v] "r" (v)
+#define RSEQ_PLACE(v)		[v] "r" (rseq_aligned(v))
 #define RSEQ_IN(w, x)		[x] RSEQ_VALUE (RSEQ_REG(w, x))
 
 #ifndef RSEQ_STORE_RELEASE

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An operation on a word that is known not to be aligned does not compile, and
+ * what is aligned, or not known to be otherwise, does.
+ */
+#include <fstream>
+#include <regex>
+
+#include "harness.hh"
+
+using namespace harness;
+
+struct language {
+	std::string name;
+	strings compiler;
+};
+
+static std::ostream &operator<<(std::ostream &to, const language &l)
+{
+	return to << l.name;
+}
+
+static std::string clang_or_none()
+{
+	return clang().empty() ? "clang" : clang();
+}
+
+static const char *const every_level[] = {"-O0", "-O1", "-O2", "-O3", "-Os",
+					  "-Og"};
+
+class Misaligned : public testing::TestWithParam<language> {
+protected:
+	void SetUp() override
+	{
+		if (!have(GetParam().compiler[0]))
+			GTEST_SKIP() << GetParam().compiler[0] << " is not here";
+	}
+	bool is_clang() const { return GetParam().name.starts_with("clang"); }
+	bool is_cpp() const { return GetParam().name.ends_with("cpp"); }
+	strings command(const std::string &level, const strings &more) const
+	{
+		return GetParam().compiler + rseq_include_flags() +
+			strings{level, "-c", "-o", "/dev/null"} + more;
+	}
+	/* The outcome for a function of each of these values. */
+	outcome check(const std::string &level, const strings &values,
+		      const std::string &declarations = "") const;
+	void expect_all_refused(const std::string &level, const strings &values,
+				const std::string &declarations = "") const;
+	void expect_all_right(const std::string &level, const strings &values,
+			      const std::string &declarations = "") const;
+};
+
+class MisalignedCpp : public Misaligned {
+};
+
+static std::string name_of(const testing::TestParamInfo<language> &info)
+{
+	return info.param.name;
+}
+
+static std::vector<language> cpp_languages()
+{
+	const strings flags = {"-x", "c++", "-std=c++11"};
+
+	return {{"gcc_cpp", strings{cxx()} + flags},
+		{"clang_cpp", strings{clang_or_none(), "-ferror-limit=0"} +
+		 flags}};
+}
+
+static std::vector<language> languages()
+{
+	const strings flags = {"-x", "c", "-std=c11"};
+	std::vector<language> all = cpp_languages();
+
+	all.push_back({"gcc_c", strings{cc()} + flags});
+	all.push_back({"clang_c", strings{clang_or_none(), "-ferror-limit=0"} +
+		       flags});
+	for (const std::string isa : {"aarch64", "riscv64"})
+		all.push_back({isa, strings{isa + "-linux-gnu-gcc"} + flags});
+	return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(, Misaligned, testing::ValuesIn(languages()), name_of);
+INSTANTIATE_TEST_SUITE_P(, MisalignedCpp, testing::ValuesIn(cpp_languages()),
+			 name_of);
+
+/* The errors in order: r for the one to expect, m for the one to see. */
+static std::string errors_of(const std::string &messages)
+{
+	static const std::regex error(
+		"error: .*(to be refused|no multiple of the word's size)");
+	std::string order;
+
+	for (std::sregex_iterator i(messages.begin(), messages.end(), error),
+	     end; i != end; ++i)
+		order += (*i)[1] == "to be refused" ? 'r' : 'm';
+	return order;
+}
+
+TEST_P(Misaligned, IsRefusedForEachPlaceOfEachOperation)
+{
+	std::vector<strings> commands;
+	size_t operations = 0;
+
+	for (const char *level : {"-O1", "-O2", "-Os"})
+		for (const char *n : {"0", "1", "2", "3", "4"})
+			commands.push_back(command(level, {
+				"-DWRONG=" + std::string(n),
+				probes_dir() / "misaligned.c"}));
+	for (const outcome &got : run_all(commands)) {
+		const std::string errors = errors_of(got.err);
+
+		EXPECT_NE(got.code, 0) << got;
+		EXPECT_TRUE(std::regex_match(errors, std::regex("(rm+)+")))
+			<< errors << got;
+		operations += std::count(errors.begin(), errors.end(), 'r');
+	}
+	EXPECT_GT(operations, 500u);
+}
+
+TEST_P(Misaligned, IsNothingThatIsNotKnown)
+{
+	std::vector<strings> commands;
+
+	for (const char *level : every_level)
+		commands.push_back(command(level, {
+			"-Wall", "-Wextra",
+			"-Wpedantic", "-Werror", "-Wno-unused-function",
+			probes_dir() / "misaligned.c"}));
+	for (const outcome &got : run_all(commands))
+		EXPECT_TRUE(got.ok() && got.err.empty()) << got;
+}
+
+/* ---- what compilers know ---- */
+
+static const char objects[] =
+	"static struct __attribute__((__packed__)) {\n"
+	"	char tag;\n"
+	"	uint32_t word;\n"
+	"	intptr_t odd;\n"
+	"} packed __attribute__((__aligned__(64)));\n"
+	"static char bytes[64] __attribute__((__aligned__(64)));\n"
+	"static intptr_t words[8];\n";
+
+outcome Misaligned::check(const std::string &level, const strings &values,
+			  const std::string &declarations) const
+{
+	const fs::path file = scratch_dir() / "misaligned" / GetParam().name;
+	int n = 0;
+
+	fs::create_directories(file.parent_path());
+	std::ofstream out(file);
+	out << "#include <rseq/rseq." << (is_cpp() ? "hpp" : "h") << ">\n"
+	    << objects << declarations;
+	for (const std::string &value : values) {
+		const std::string f = "f" + std::to_string(n++) +
+			"(char *p, size_t n)";
+		out << "int " << f << ";\nint " << f << "\n{\n"
+		    << "	(void)p, (void)n, (void)packed, (void)bytes;\n"
+		    << "	(void)words;\n	return " << value << ";\n}\n";
+	}
+	out.close();
+	return run(command(level, {file}));
+}
+
+void Misaligned::expect_all_refused(const std::string &level,
+				    const strings &values,
+				    const std::string &declarations) const
+{
+	for (const std::string &value : values) {
+		outcome got = check(level, {value}, declarations);
+		EXPECT_NE(got.code, 0) << value << got;
+		EXPECT_TRUE(errors_of(got.err).starts_with("m"))
+			<< value << got;
+	}
+}
+
+void Misaligned::expect_all_right(const std::string &level,
+				  const strings &values,
+				  const std::string &declarations) const
+{
+	outcome got = check(level, values, declarations);
+
+	EXPECT_TRUE(got.ok()) << got;
+}
+
+/* gcc also knows where an object of this file is; clang 14 does not ask. */
+TEST_P(Misaligned, IsWhatTheOptimizerKnows)
+{
+	const std::string add = "rseq_load_add_store((intptr_t *)",
+			  add_u32 = "rseq_load_add_store_u32((uint32_t *)";
+	strings wrong = {
+		add + "0x1004, 1, 0)",
+		add_u32 + "0x1002, 1, 0)",
+		add + "(((uintptr_t)p & ~(uintptr_t)7) + 1), 1, 0)",
+		"rseq_index_load_add_store(words, 12, 1, 1)",
+		"rseq_index_load_add_store_u32((uint32_t *)p, 6, 1, 1)",
+	};
+	if (!is_clang())
+		wrong = wrong + strings{
+			add + "&bytes[1], 1, 0)",
+			add + "&packed.odd, 1, 0)",
+			add_u32 + "&packed.word, 1, 0)",
+			add + "((char *)&words[n] + 4), 1, 0)",
+		};
+	const strings right = {
+		add + "0x1008, 1, 0)",
+		add_u32 + "0x1004, 1, 0)",
+		add + "&bytes[8], 1, 0)",
+		add + "&bytes[n], 1, 0)",
+		add + "(p + 1), 1, 0)",
+		add + "&words[n], 1, 0)",
+		"rseq_index_load_add_store(words, n, 1, 1)",
+		"rseq_index_load_add_store_u32((uint32_t *)p, 12, 1, 1)",
+	};
+
+	expect_all_refused("-O1", wrong);
+	expect_all_refused("-O2", wrong);
+	for (const char *level : every_level)
+		expect_all_right(level, right);
+	/* Nothing is known then. */
+	expect_all_right("-O0", wrong);
+}
+
+TEST_P(MisalignedCpp, IsRefusedByOverloads)
+{
+	expect_all_refused("-O1", {
+		"rseq::load_add_store((long *)0x1001, 1, 0)",
+		"rseq::load_cbne_store((char **)0x1004, p, p, 0)",
+		"rseq::exchange((unsigned *)p, 1u, (unsigned *)0x1001, 0)",
+		"rseq::index_load_add_store((int *)p, 6, 1, 1)",
+		"rseq::array_pop((long *)0x1001, words, words, 0)",
+		"rseq::array_pop_n(words, words, (long *)0x1001, n, 0)"});
+	expect_all_right("-O1", {
+		"rseq::load_add_store((long *)0x1008, 1, 0)",
+		"rseq::load_add_store((int *)0x1004, 1, 0)",
+		"rseq::array_pop_n(words, words, (long *)0x1008, n, 0)"});
+}
+
+TEST_P(Misaligned, IsRefusedInASectionOfOnesOwn)
+{
+	const std::string section =
+		"static inline int clear(intptr_t *v, int id)\n{\n"
+		"	const intptr_t zero = 0;\n"
+		"	RSEQ_CRITICAL(cpu_id,\n"
+		"		RSEQ_IF_INDEX(cpu_id, id, abort)\n"
+		"		RSEQ_COMMIT(RSEQ_STORE(64, zero, RSEQ_V(v))),\n"
+		"		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v),\n"
+		"			  RSEQ_IN(64, zero)),\n"
+		"		abort);\n"
+		"	return 0;\n"
+		"abort:	return 1;\n}\n";
+
+	expect_all_refused("-O2", {"clear((intptr_t *)0x1001, 0)"}, section);
+	expect_all_right("-O2", {"clear((intptr_t *)0x1008, 0)"}, section);
+}
