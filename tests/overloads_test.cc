@@ -200,6 +200,53 @@ TEST_P(Compiled, FunctionsRefuseAWordOfTheWrongWidth)
 	}, "");
 }
 
+/* Modes are functions of their own: there is no argument to get wrong. */
+TEST_P(Compiled, FunctionsAreOnlyThoseOfTheRightModes)
+{
+	expect_mistakes({
+		{"order", "rseq_load_add_store_release(&word, 1, 0)", "rror"},
+		{"by", "rseq_load_add_store_node_id(&word, 1, 0)", "rror"},
+		{"u16", "rseq_load_add_store_u16(&word, 1, 0)", "rror"},
+		{"mode", "rseq_load_add_store(&word, 1, 0, 0)", "rror"},
+	}, "");
+}
+
+/* With one thing replaced by another in a section that is right. */
+TEST_P(Compiled, SectionsRefuseWhatTheyCannotMean)
+{
+	const std::string right =
+		"static inline int set(intptr_t *v, intptr_t n, int id)\n"
+		"{\n"
+		"	RSEQ_CRITICAL(cpu_id,\n"
+		"		RSEQ_IF_INDEX(cpu_id, id, abort)\n"
+		"		RSEQ_COMMIT(RSEQ_STORE(64, n, RSEQ_V(v))),\n"
+		"		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v),\n"
+		"			  RSEQ_IN(64, n)),\n"
+		"		abort);\n"
+		"	return 0;\n"
+		"abort:	return 1;\n"
+		"}\n";
+	const struct {
+		const char *name, *part, *other;
+	} mistakes[] = {
+		{"width", "64, n, ", "16, n, "},
+		{"field", "cpu_id", "node_id"},
+		{"field_start", "cpu_id", "cpu_id_start"},
+		{"field_of_another", "INDEX\\(cpu_id", "INDEX(mm_cid"},
+		{"operand", "RSEQ_PLACE\\(v\\),", ""},
+		{"place", "V\\(v\\)", "V(w)"},
+		{"label", "\tabort\\)", "\tother)"},
+		{"exit", "id, abort", "id, other"},
+	};
+
+	outcome got = check("right_section", "set(&word, 1, 0)", right);
+	EXPECT_TRUE(got.ok()) << got;
+	for (const auto &m : mistakes)
+		expect_mistakes({{m.name, "set(&word, 1, 0)", "rror"}},
+				std::regex_replace(right, std::regex(m.part),
+						   m.other));
+}
+
 TEST_P(CompiledCpp, OverloadsRefuseWhatIsNoWordOrTooWide)
 {
 	const char include[] = "#include <rseq/rseq.hpp>\n";

@@ -110,6 +110,10 @@
 #define RSEQ_COMMIT(verbs)						\
 	RSEQ_INJECT verbs ".Lrseq_commit%=:\n\t" RSEQ_INJECT
 
+/* Whose data something is: no other field tells, and no other compiles. */
+#define RSEQ_BY_cpu_id		RSEQ_FIELD(cpu_id)
+#define RSEQ_BY_mm_cid		RSEQ_FIELD(mm_cid)
+
 /*
  * Run one critical section, then fall through; go to the label abort if the
  * kernel restarted it.  The body's first step looks at index, the field of the
@@ -125,7 +129,7 @@
 		RSEQ_DESCRIPTOR						\
 		: /* no outputs: clang < 17 drops them at labels */	\
 		: [area] RSEQ_BASE, [rseq_cs] RSEQ_FIELD(rseq_cs),	\
-		  [index] RSEQ_FIELD(index), operands			\
+		  [index] RSEQ_BY_##index, operands			\
 		: "memory", RSEQ_CLOBBERS RSEQ_INJECT_CLOBBERS		\
 		: __VA_ARGS__)
 
