@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The section of a user's own does what it says, wherever it is built. */
+/* The examples do what they say, wherever they are built. */
 #include "harness.hh"
 
 using namespace harness;
@@ -55,6 +55,51 @@ TEST_P(OwnSection, TakesEachPermitOnceWithoutRseq)
 	expect_exact(run({built("own_section", {})},
 			 {{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
 			   "TLABI_RSEQ=0"}}));
+}
+
+class Undisturbed : public VariantTest {
+protected:
+	fs::path built() const
+	{
+		const fs::path out = scratch_dir() / libc().name /
+			mode().name / "undisturbed";
+		outcome compiled = compile(libc().gcc() + mode().flags +
+			rseq_include_flags() + strings{"-std=c11", "-O2",
+			"-Wall", "-Wextra", "-Wpedantic", "-Werror",
+			source_dir() / "examples/undisturbed.c",
+			librseq(libc(), {})}, out);
+
+		EXPECT_TRUE(compiled.ok()) << compiled;
+		return out;
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Undisturbed,
+			 testing::ValuesIn(variants({"no_pie", "static"})),
+			 variant_name);
+
+TEST_P(Undisturbed, KeepsMostSamples)
+{
+	outcome got = run({built()});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("samples"), 50000) << got;
+	EXPECT_GT(got.number("kept"), 25000) << got;
+	EXPECT_LE(got.number("kept"), got.number("samples")) << got;
+	EXPECT_LE(got.number("kept.longest"), got.number("samples.longest"))
+		<< got;
+}
+
+/* Nobody would tell that one was disturbed. */
+TEST_P(Undisturbed, KeepsNoneWithoutRseq)
+{
+	outcome got = run({built()}, {{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
+				       "TLABI_RSEQ=0"}});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("samples"), 50000) << got;
+	EXPECT_EQ(got.number("kept"), 0) << got;
+	EXPECT_NE(got.err, "") << got;
 }
 
 struct target {
