@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Run a program, and show what became of its threads' transactions. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,9 @@ static int run(char **command, int fd)
 		complain(command[0]);
 		_exit(errno == ENOENT ? 127 : 126);
 	}
+	/* From a terminal they are for the program; its numbers are for us. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return complain("waitpid");

@@ -13,7 +13,8 @@
  * that have ended.  rseq-info hands one down, to read it afterwards.
  */
 static stats_table *table;
-static __thread rseq_stats *mine;
+static __thread rseq_stats *mine
+	__attribute__((__tls_model__("initial-exec")));	/* no allocation */
 
 /* Where there is no memory for another: all threads' numbers in one row. */
 static stats_table small = {};
@@ -68,8 +69,19 @@ struct rseq_stats *rseq_stats_self(void)
 					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return row;	/* a handler's; made remains without a thread */
 	if (own)
-		made->thread = (uint32_t)syscall(SYS_gettid);
+		__atomic_store_n(&made->thread, (uint32_t)syscall(SYS_gettid),
+				 __ATOMIC_RELAXED);
 	return made;
+}
+
+/* Their threads may be counting. */
+static rseq_stats copy(const rseq_stats &row)
+{
+	const auto read = [](const auto &n) {
+		return __atomic_load_n(&n, __ATOMIC_RELAXED);
+	};
+	return {read(row.thread), 0, read(row.commits), read(row.conflicts),
+		read(row.aborts), read(row.locks)};
 }
 
 size_t rseq_stats_read(struct rseq_stats *stats, size_t n)
@@ -80,10 +92,11 @@ size_t rseq_stats_read(struct rseq_stats *stats, size_t n)
 	if (!t)
 		return 0;
 	for (const rseq_stats &row : t->row) {
-		if (stats_empty(row))
+		const rseq_stats now = copy(row);
+		if (stats_empty(now))
 			continue;
 		if (found < n)
-			stats[found] = row;
+			stats[found] = now;
 		++found;
 	}
 	return found;

@@ -17,6 +17,8 @@ int rseq_begin_slow(struct rseq_transaction *t)
 
 	if (guards->count == 0)
 		return -EINVAL;
+	if (t->hold.guard)	/* neither committed nor cancelled */
+		return -EDEADLK;
 	for (;;) {
 		const int cpu = rseq_current_cpu();
 		const bool sections = (unsigned int)cpu < guards->count &&

@@ -7,6 +7,7 @@
 
 #define RSEQ_INLINE	static inline __attribute__((__always_inline__))
 #define RSEQ_NOTHROW	__attribute__((__nothrow__))
+#define RSEQ_COLD	__attribute__((__cold__))
 
 #ifdef __cplusplus
 extern "C" {

@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 /* What begin does when there is more to it than to read the guard. */
-int rseq_begin_slow(struct rseq_transaction *t) RSEQ_NOTHROW;
+int rseq_begin_slow(struct rseq_transaction *t) RSEQ_NOTHROW RSEQ_COLD;
 
 /* Store newv if the thread was not disturbed since start returned event. */
 enum rseq_result rseq_finish(uint32_t event, intptr_t *v, intptr_t newv);
@@ -92,17 +92,22 @@ RSEQ_INLINE int rseq_begin(struct rseq_transaction *t)
 	struct rseq_transaction slow;
 	int ret;
 
-	if (__builtin_expect((unsigned int)cpu < g->count && t->left > 0 &&
-			     !rseq_sections_broken && rseq_look(t, cpu), 1))
+	if ((unsigned int)cpu < g->count && t->left > 0 &&
+	    !rseq_sections_broken && rseq_look(t, cpu))
 		return cpu;
 	slow.guards = g;
+	slow.guard = 0;
+	slow.word = 0;
+	slow.cpu = cpu;
 	slow.left = t->left;
-	slow.hold.guard = 0;
+	slow.hold.guard = t->hold.guard;
 	ret = rseq_begin_slow(&slow);
 	t->guard = slow.guard;
 	t->word = slow.word;
 	t->cpu = slow.cpu;
 	t->left = slow.left;
+	if (ret < 0)
+		return ret;	/* what t holds, it holds still */
 	t->hold = rseq_copy_hold(&slow.hold);
 	if (t->hold.guard)
 		RSEQ_COUNT(locks);

@@ -5,36 +5,11 @@
  * best of many rounds.  C++20 without a C++ run time: it runs on any libc.
  */
 #include <pthread.h>
-#include <stdio.h>
-#include <time.h>
 
 #include <rseq/rseq.hpp>
+#include "measure.hh"
 
 namespace {
-
-double now()
-{
-	timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
-template <class Op> void measure(const char *name, Op op)
-{
-	constexpr int calls = 100000, rounds = 50;
-	double min = 1e18;
-
-	for (int r = 0; r < rounds; ++r) {
-		const double start = now();
-		for (int i = 0; i < calls; ++i)
-			op();
-		const double t = (now() - start) / calls;
-		if (t < min)
-			min = t;
-	}
-	printf("%s=%.3f\n", name, min);
-}
 
 struct alignas(64) slot {
 	intptr_t n;

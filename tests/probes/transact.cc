@@ -192,6 +192,45 @@ static void held_guards()
 	EXPECT(!nowhere && nowhere.error() == -EINVAL);
 }
 
+/* One that holds its guard must be ended before it is begun again. */
+static void begun_twice()
+{
+	rseq_transaction t = RSEQ_TRANSACTION(&guards);
+
+	t.left = 0;
+	const int cpu = rseq_begin(&t);
+	EXPECT(cpu >= 0 && (slots[cpu].guard.word & 1));
+	EXPECT(rseq_begin(&t) == -EDEADLK);
+	EXPECT(slots[cpu].guard.word & 1);
+	EXPECT(rseq_commit_u32(&t, &slots[cpu].small, 3) == RSEQ_COMMITTED);
+	EXPECT(slots[cpu].small == 3 && all_free());
+}
+
+/*
+ * How much of what is added behind the compiler's back, as another thread
+ * would, is seen after rseq_start(): 1, unless it thinks that it knows *v.
+ */
+static __attribute__((__noinline__)) intptr_t reread(intptr_t *v)
+{
+	const intptr_t before = *v;
+
+	__asm__ __volatile__("incq (%0)" : : "r"(v));
+	const uint32_t event = rseq_start();
+	const intptr_t seen = *v - before;
+	intptr_t unused;
+	rseq_finish(event, &unused, 0);
+	return seen;
+}
+
+static void start_order()
+{
+	intptr_t v = 0;
+
+	rseq_start();	/* the next ones find the token and call nothing */
+	for (int i = 0; i < 10; ++i)
+		EXPECT(reread(&v) == 1);
+}
+
 int main()
 {
 	lists();
@@ -201,6 +240,8 @@ int main()
 	exceptions();
 #endif
 	held_guards();
+	begun_twice();
+	start_order();
 	printf("checks=%d\nwrong=%d\nregistered=%d\n", checks, wrong,
 	       rseq_current_cpu() >= 0);
 }
