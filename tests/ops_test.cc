@@ -3,116 +3,13 @@
  * Every operation does what its model does, whatever its operands are and
  * whatever compiles it: tests/probes/ops.c says how it is called.
  */
-#include "harness.hh"
-
-#include <algorithm>
-#include <atomic>
-#include <fstream>
-#include <regex>
-#include <set>
-#include <sstream>
-#include <thread>
+#include "matrix.hh"
 
 using namespace harness;
 
-static const strings strict = {"-Wall", "-Wextra", "-Wpedantic", "-Werror"};
-
-/* ---- the matrix of compilers and their flags ---- */
-
-struct config {
-	std::string name;
-	strings compiler, flags, runner;
-	std::string missing;
-};
-
-struct result {
-	outcome built, ran;
-};
-
-static result build_and_run(const config &c)
+static program ops()
 {
-	const fs::path out = scratch_dir() / "ops" / c.name;
-	result r;
-
-	if (!c.missing.empty())
-		return r;
-	r.built = compile(c.compiler + c.flags + strict +
-			  rseq_include_flags() +
-			  strings{"-DFAKE_AREA", probes_dir() / "ops.c"}, out);
-	if (r.built.ok())
-		r.ran = run(c.runner + strings{out});
-	return r;
-}
-
-/* All of them, as many at a time as there are cpus. */
-static std::vector<result> build_and_run_all(const std::vector<config> &all)
-{
-	std::vector<result> results(all.size());
-	std::vector<std::thread> workers;
-	std::atomic<size_t> next = 0;
-
-	for (unsigned int n = 0; n < std::thread::hardware_concurrency(); ++n)
-		workers.emplace_back([&] {
-			for (size_t i; (i = next++) < all.size();)
-				results[i] = build_and_run(all[i]);
-		});
-	for (std::thread &t : workers)
-		t.join();
-	return results;
-}
-
-static std::string identifier(std::string s)
-{
-	std::string id;
-
-	for (char c : s)
-		if (isalnum(static_cast<unsigned char>(c)))
-			id += c;
-		else if (c == '+')
-			id += 'x';
-	return id;
-}
-
-static const strings optimizations = {"-O0", "-O1", "-O2", "-O3", "-Os"};
-
-static void add(std::vector<config> &all, const strings &compiler,
-		const std::string &standard, const strings &flags,
-		const std::string &prefix, const strings &runner = {})
-{
-	config c = {prefix + identifier(standard), compiler,
-		    strings{"-x", standard[1] == '+' ? "c++" : "c",
-			    "-std=" + standard} + flags, runner, {}};
-
-	for (const std::string &f : flags)
-		if (f[1] == 'O' || f.starts_with("-fP") || f == "-fno-pie")
-			c.name += "_" + identifier(f);
-	if (!have(compiler[0]))
-		c.missing = compiler[0] + " is not here";
-	if (!runner.empty() && !have(runner[0]))
-		c.missing = runner[0] + " is not here";
-	all.push_back(c);
-}
-
-static std::string clang_or_none()
-{
-	return clang().empty() ? "clang" : clang();
-}
-
-static std::vector<config> native()
-{
-	std::vector<config> all;
-
-	for (const auto &[name, compiler] :
-	     {std::pair{"gcc_", cc()}, std::pair{"clang_", clang_or_none()}})
-		for (const char *standard : {"c11", "c++11", "c++20"})
-			for (const std::string &o : optimizations)
-				for (const strings &pic :
-				     {strings{"-fPIC", "-pie"},
-				      strings{"-fPIE", "-pie"},
-				      strings{"-fno-pie", "-no-pie"}})
-					add(all, {compiler}, standard,
-					    strings{o} + pic, name);
-	return all;
+	return {"ops", {"-DFAKE_AREA"}, {}};
 }
 
 /* Where registers meet: each pair of operands the same variable. */
@@ -158,54 +55,9 @@ static void expect_as_modelled(const outcome &ran)
 		EXPECT_GT(ran.number(some), 500) << ran;
 }
 
-/* A suite of one test for each configuration of a list. */
-template <std::vector<config> (*list)()>
-class Configurations : public testing::TestWithParam<size_t> {
-public:
-	static const std::vector<config> &all()
-	{
-		static const std::vector<config> some = list();
-		return some;
-	}
-	static auto numbers()
-	{
-		return testing::Range<size_t>(0, all().size());
-	}
-	static std::string name(const testing::TestParamInfo<size_t> &info)
-	{
-		return all()[info.param].name;
-	}
-	static void SetUpTestSuite()
-	{
-		std::vector<config> wanted = all();
-		const auto *suite = testing::UnitTest::GetInstance()->
-			current_test_suite();
-
-		for (int i = 0; i < suite->total_test_count(); ++i)
-			if (!suite->GetTestInfo(i)->should_run())
-				wanted[i].missing = "not asked for";
-		results = build_and_run_all(wanted);
-	}
-
-protected:
-	void SetUp() override
-	{
-		const config &c = all()[GetParam()];
-
-		if (!c.missing.empty())
-			GTEST_SKIP() << c.missing;
-		ASSERT_TRUE(results[GetParam()].built.ok())
-			<< results[GetParam()].built;
-	}
-	const outcome &ran() const { return results[GetParam()].ran; }
-
-private:
-	static inline std::vector<result> results;
-};
-
-using Semantics = Configurations<native>;
-using AliasedOperands = Configurations<aliased>;
-using OtherArchitectures = Configurations<foreign>;
+using Semantics = Configurations<ops, native>;
+using AliasedOperands = Configurations<ops, aliased>;
+using OtherArchitectures = Configurations<ops, foreign>;
 
 INSTANTIATE_TEST_SUITE_P(, Semantics, Semantics::numbers(), Semantics::name);
 INSTANTIATE_TEST_SUITE_P(, AliasedOperands, AliasedOperands::numbers(),
