@@ -88,6 +88,12 @@ static uint32_t *futex_word(rseq_guard *guard)
 	return (uint32_t *)&guard->word + (names_holder && big_endian);
 }
 
+static void wake(rseq_guard *guard)
+{
+	syscall(SYS_futex, futex_word(guard), FUTEX_WAKE_PRIVATE, 0x7fffffff,
+		nullptr, nullptr, 0);
+}
+
 /* A holder that this process does not have: it was forked away, or ended. */
 static bool holder_gone(uintptr_t word)
 {
@@ -101,23 +107,27 @@ static uintptr_t load(rseq_guard *guard)
 	return __atomic_load_n(&guard->word, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * Whether the holder is there is asked first, and each time: signals may end
+ * every sleep long before its time.
+ */
 int guard_wait(rseq_guard *guard, uintptr_t seen)
 {
 	static constexpr timespec patience = {0, 50000000};
 
 	if (names_holder && seen >> half == thread_id())
 		return -EDEADLK;
-	if (syscall(SYS_futex, futex_word(guard), FUTEX_WAIT_PRIVATE,
-		    (uint32_t)seen, &patience, nullptr, 0) == 0 ||
-	    errno == EAGAIN || errno == EINTR)
-		return 0;
-	if (errno != ETIMEDOUT)	/* refused */
-		sched_yield();
-	/* Leave an event behind that nobody has begun with. */
-	if (holder_gone(seen))
+	if (holder_gone(seen)) {
+		/* Leave an event behind that nobody has begun with. */
 		__atomic_compare_exchange_n(&guard->word, &seen,
 					    (seen & ~(uintptr_t)1) + 2, false,
 					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+		return 0;
+	}
+	if (syscall(SYS_futex, futex_word(guard), FUTEX_WAIT_PRIVATE,
+		    (uint32_t)seen, &patience, nullptr, 0) != 0 &&
+	    errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT)
+		sched_yield();	/* refused */
 	return 0;
 }
 
@@ -162,6 +172,7 @@ int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold)
 				__atomic_compare_exchange_n(
 					&guard->word, &held, word + 2, false,
 					__ATOMIC_RELEASE, __ATOMIC_RELAXED);
+				wake(guard);
 				restore_signals(hold->signals);
 				return ret;
 			}
@@ -185,8 +196,7 @@ void rseq_guard_unlock(struct rseq_hold *hold)
 
 	rseq_tsan_release(guard);
 	__atomic_store_n(&guard->word, hold->word + 2, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, futex_word(guard), FUTEX_WAKE_PRIVATE, 0x7fffffff,
-		nullptr, nullptr, 0);
+	wake(guard);
 	restore_signals(hold->signals);
 }
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Transactions: what each function does, and how each one may end. */
+#include <cerrno>
+#include <csignal>
+
+#include <rseq/ops.h>
+
 #include "matrix.hh"
 
 using namespace harness;
@@ -89,4 +94,147 @@ TEST_P(Transaction, DoesNotBeginByAGuardSeenFromAnotherCpu)
 		GTEST_SKIP() << "needs two cpus";
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.number("sum"), got.number("commits")) << got;
+}
+
+/* ---- guards ---- */
+
+static void expect_what_guards_do(const outcome &got)
+{
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *what : {"begin_none", "lock_none", "lock_beyond"})
+		EXPECT_EQ(got.number(what), -EINVAL) << what << got;
+	for (const char *what : {"lock_own", "begin_own", "drain_own"})
+		EXPECT_EQ(got.number(what), -EDEADLK) << what << got;
+	for (const char *what : {"lock", "begin_after", "drain"})
+		EXPECT_EQ(got.number(what), 0) << what << got;
+	EXPECT_EQ(got.number("errno"), 123) << got;
+	/* Each once, in order, held; none behind one that fails. */
+	EXPECT_EQ(got.number("drain.calls"), 256) << got;
+	EXPECT_EQ(got.number("drain.wrong"), 0) << got;
+	EXPECT_EQ(got.number("drain.even"), 1) << got;
+	EXPECT_EQ(got.number("drain_own.calls"), 3) << got;
+}
+
+/* A handler would wait for its own thread. */
+static void expect_signals_blocked_while_held(const outcome &got)
+{
+	for (std::string who : {"locked", "begun"}) {
+		EXPECT_EQ(got.number(who + ".odd"), 1) << who << got;
+		EXPECT_GT(got.number(who + ".blocked"), 50) << who << got;
+		EXPECT_EQ(got.number(who + ".faults_blocked"), 0) << got;
+	}
+	for (std::string who : {"before", "unlocked", "committed",
+				"cancelled"}) {
+		EXPECT_EQ(got.number(who + ".odd"), 0) << who << got;
+		EXPECT_EQ(got.number(who + ".same_mask"), 1) << who << got;
+	}
+}
+
+/* A thread that ended, or was left behind by fork, holds nothing. */
+static void expect_dead_holders_are_followed(const outcome &got)
+{
+	for (std::string dead : {"dead0", "dead1"}) {
+		EXPECT_EQ(got.number(dead + ".odd"), 1) << got;
+		EXPECT_EQ(got.number(dead), 0) << got;
+		EXPECT_EQ(got.number(dead + ".value"), 61) << got;
+		EXPECT_EQ(got.number(dead + ".lock"), 0) << got;
+		EXPECT_EQ(got.number(dead + ".errno"), 123) << got;
+	}
+	for (std::string fork : {"fork_held", "fork_in0", "fork_in8"})
+		EXPECT_EQ(got.number(fork), 0) << fork << got;
+	EXPECT_EQ(got.number("fork_held.parent"), 0) << got;
+	EXPECT_EQ(got.number("fork_held.value"), 71) << got;
+	EXPECT_EQ(got.number("fork_in0.value"), 82) << got;
+	EXPECT_EQ(got.number("fork_in8.value"), 82) << got;
+}
+
+TEST_P(Transaction, GuardsAreHeldByOne)
+{
+	outcome got = ran("guards");
+
+	expect_what_guards_do(got);
+	expect_signals_blocked_while_held(got);
+	expect_dead_holders_are_followed(got);
+	for (std::string what : {"overtaken", "while_held"}) {
+		EXPECT_EQ(got.number(what), RSEQ_RESTARTED) << got;
+		EXPECT_EQ(got.number(what + ".value"), 50) << got;
+		EXPECT_EQ(got.number(what + ".lock"), 0) << got;
+	}
+	/* A cpu that has no guard of its own takes another's, held. */
+	EXPECT_EQ(got.number("few"), 0) << got;
+	EXPECT_EQ(got.number("few.held"), got.number("few.cpu") > 0) << got;
+	EXPECT_EQ(got.number("few.commit"), RSEQ_COMMITTED) << got;
+	EXPECT_EQ(got.number("few.value"), 90) << got;
+}
+
+TEST_P(Transaction, GuardsAreHeldByOneWithoutRseq)
+{
+	outcome got = ran_without_rseq("guards");
+
+	expect_what_guards_do(got);
+	expect_signals_blocked_while_held(got);
+	expect_dead_holders_are_followed(got);
+	EXPECT_EQ(got.number("few.held"), 1) << got;
+	EXPECT_EQ(got.number("few.value"), 90) << got;
+}
+
+/* By a tracer, in the middle of what it does; then it goes on. */
+TEST_P(Transaction, AStoppedHolderKeepsWaitersAsleepAndNobodyElse)
+{
+	outcome got = ran("stopped");
+
+	if (got.code == 77)
+		GTEST_SKIP() << "no thread can be traced";
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("stopped"), SIGSTOP) << got;
+	EXPECT_EQ(got.number("sum"), got.number("expected")) << got;
+	EXPECT_EQ(got.number("even"), 1) << got;
+	EXPECT_GT(got.number("drains"), 10) << got;
+	/* Four waited for 400 ms: asleep, not in a loop. */
+	EXPECT_GE(got.number("wait_ms"), 1000) << got;
+	EXPECT_LT(got.number("cpu_ms"), got.number("wait_ms") / 4) << got;
+}
+
+/* ---- membarrier refused ---- */
+
+/* Who holds a guard then cannot know that no section is half done. */
+TEST_P(Transaction, NobodyHoldsAGuardWhereSectionsCannotBeFenced)
+{
+	for (int error : {ENOSYS, EPERM, EINVAL}) {
+		outcome got = ran("no_fence", {std::to_string(error)});
+		if (got.code == 77)
+			GTEST_SKIP() << "no filter can be installed";
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("no_futex"), 0) << got;
+		EXPECT_EQ(got.number("main.registered"), 1) << got;
+		EXPECT_EQ(got.number("main.refused"), 0) << got;
+		EXPECT_EQ(got.number("main.held"), 0) << got;
+		EXPECT_EQ(got.number("other.registered"), 0) << got;
+		EXPECT_EQ(got.number("other.refused"), 1000) << got;
+		EXPECT_EQ(got.number("other.begin"), -ENOSYS) << got;
+		for (std::string who : {"main", "other"}) {
+			EXPECT_EQ(got.number(who + ".lock"), -ENOSYS) << got;
+			EXPECT_EQ(got.number(who + ".odd"), 0) << got;
+			EXPECT_EQ(got.number(who + ".errno"), 123) << got;
+		}
+		EXPECT_EQ(got.number("sum"), 1000) << got;
+	}
+}
+
+TEST_P(Transaction, NoFenceIsNeededWithoutRseq)
+{
+	outcome got = run({build_rseq("no_fence"), std::to_string(ENOSYS)},
+			  {{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
+			    "TLABI_RSEQ=0"}});
+
+	if (got.code == 77)
+		GTEST_SKIP() << "no filter can be installed";
+	ASSERT_TRUE(got.ok()) << got;
+	for (std::string who : {"main", "other"}) {
+		EXPECT_EQ(got.number(who + ".registered"), 0) << got;
+		EXPECT_EQ(got.number(who + ".begin"), 0) << got;
+		EXPECT_EQ(got.number(who + ".held"), 1000) << got;
+		EXPECT_EQ(got.number(who + ".lock"), 0) << got;
+	}
+	EXPECT_EQ(got.number("sum"), 2000) << got;
 }
