@@ -238,3 +238,30 @@ TEST_P(Transaction, NoFenceIsNeededWithoutRseq)
 	}
 	EXPECT_EQ(got.number("sum"), 2000) << got;
 }
+
+/* ---- on the thread's event ---- */
+
+TEST_P(Transaction, OnTheEventCommitsOnlyUndisturbed)
+{
+	outcome got = ran("finish");
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *wrong : {"wrong", "operands", "signalled",
+				  "token_left", "token_published", "section",
+				  "started_again", "unregistered"})
+		EXPECT_EQ(got.number(wrong), 0) << wrong << got;
+	EXPECT_LT(got.number("restarted"), 50) << got;
+	EXPECT_EQ(got.number("errno"), 123) << got;
+	if (got.has("moved")) {
+		EXPECT_EQ(got.number("moved"), 0) << got;
+	}
+}
+
+TEST_P(Transaction, OnTheEventSaysThatItCannotWithoutRseq)
+{
+	outcome got = ran_without_rseq("finish");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("unregistered"), 0) << got;
+	EXPECT_FALSE(got.has("wrong")) << got;
+}
