@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* As a libc with the line has it, for architectures that have none yet. */
+#include <stdint.h>
+
+#define TLABI_OFFSET	(-128)
+#define TLABI_REQUIRE	extern const unsigned char __tlabi_v1
+
+struct tlabi {
+	uint32_t	cpu_id_start;
+	uint32_t	cpu_id;
+	uint64_t	rseq_cs;
+	uint32_t	flags;
+	uint32_t	node_id;
+	uint32_t	mm_cid;
+	uint32_t	slice_ctrl;
+	uint32_t	__reserved1[4];
+	uint32_t	event;
+	uint32_t	status;
+	uint64_t	__reserved2;
+} __attribute__((__aligned__(64)));

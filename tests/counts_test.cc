@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an operation costs, in instructions that are executed when it succeeds:
+ * walked in the code that the compiler makes of it, not timed.
+ */
+#include <fstream>
+
+#include "harness.hh"
+
+using namespace harness;
+
+static const char *const operations[] = {
+	"rseq_current_cpu", "rseq_event", "rseq_counter_add",
+	"rseq_index_load_add_store", "rseq_load_add_store",
+	"rseq_load_cbne_store", "rseq_index_push", "rseq_index_pop",
+	"rseq_array_push", "rseq_array_pop",
+};
+
+static outcome count(const std::string &name, const strings &compiler)
+{
+	const fs::path program = scratch_dir() / "counts" / name;
+
+	fs::create_directories(program.parent_path());
+	return run(strings{source_dir() / "tests/bench/count", source_dir(),
+			   program} + compiler);
+}
+
+static void expect_straight(const outcome &got)
+{
+	ASSERT_TRUE(got.ok()) << got;
+	for (const std::string op : operations)
+		EXPECT_EQ(got.number(op + ".taken_branches"), 0) << op << got;
+}
+
+/* ---- the promises ---- */
+
+class Counts : public LibcTest {
+};
+
+INSTANTIATE_TEST_SUITE_P(, Counts, testing::ValuesIn(libcs()), libc_name);
+
+TEST_P(Counts, AreThosePromised)
+{
+#ifndef __x86_64__
+	GTEST_SKIP() << "the promises are for x86-64";
+#endif
+	const outcome got = count(libc().name, libc().gcc());
+	const int limit = libc().line ? 7 : 9;
+
+	expect_straight(got);
+	for (const std::string add : {"rseq_index_load_add_store",
+				      "rseq_load_add_store"}) {
+		EXPECT_LE(got.number(add + ".instructions"), limit) << got;
+		EXPECT_EQ(got.number(add + ".stores"), 2) << got;
+	}
+	/* It loads three fields of the counter, and finds the element. */
+	EXPECT_LE(got.number("rseq_counter_add.instructions"), limit + 4)
+		<< got;
+	EXPECT_EQ(got.number("rseq_counter_add.stores"), 2) << got;
+	if (libc().line) {
+		EXPECT_EQ(got.number("rseq_current_cpu.instructions"), 1)
+			<< got;
+		EXPECT_LE(got.number("rseq_event.instructions"), 4) << got;
+	}
+	EXPECT_EQ(got.number("rseq_event.stores"), 0) << got;
+}
+
+class ForeignCounts : public testing::TestWithParam<const char *> {
+};
+
+INSTANTIATE_TEST_SUITE_P(, ForeignCounts, testing::Values("aarch64", "riscv64"),
+			 [](const auto &info) {
+				 return std::string(info.param);
+			 });
+
+TEST_P(ForeignCounts, HaveNoTakenBranchOnTheWay)
+{
+	const std::string isa = GetParam(), compiler = isa + "-linux-gnu-gcc";
+
+	if (!have(compiler))
+		GTEST_SKIP() << compiler << " is not here";
+	expect_straight(count(isa, {compiler}));
+	const outcome line = count(isa + "-line", {
+		compiler, "-isystem", source_dir() / "tests/bench/line"});
+	expect_straight(line);
+	EXPECT_EQ(line.number("rseq_load_add_store.stores"), 2) << line;
+}
+
+/* ---- the walk ---- */
+
+static outcome walk(const std::string &name, const std::string &format,
+		    const std::string &code)
+{
+	const fs::path listing = scratch_dir() / "counts" / (name + ".lst");
+
+	fs::create_directories(listing.parent_path());
+	std::ofstream(listing) << "p:     file format " << format << "\n\n"
+		"0000000000000010 <count_op>:\n" << code <<
+		"\n0000000000000080 <other>:\n      80:\tret\n";
+	return run({"awk", "-f", source_dir() / "tests/bench/walk.awk",
+		    listing});
+}
+
+struct listing {
+	const char *name, *format, *code;
+	int instructions, stores, taken;
+};
+
+static std::ostream &operator<<(std::ostream &to, const listing &l)
+{
+	return to << l.name;
+}
+
+class Walk : public testing::TestWithParam<listing> {
+};
+
+static const listing listings[] = {
+	{"x86_64", "elf64-x86-64",
+	 "      10:\tendbr64\n"
+	 "      14:\tcmp    %rsi,(%rdi)\n"
+	 "      18:\tjne    30 <count_op+0x20>\n"
+	 "      1c:\tlock xadd %rax,(%rdi)\n"
+	 "      20:\tmov    %rax,%fs:0x88\n"
+	 "      24:\tmov    %fs:0x84,%eax\n"
+	 "      28:\tjmp    40 <count_op+0x30>\n"
+	 "      30:\tcall   80 <other>\n"
+	 "      40:\tlea    0x8(%rdi),%rcx        # 1234 <x>\n"
+	 "      44:\tmov    %rdx,(%rdi,%r10,1)\n"
+	 "      48:\tret\n", 8, 3, 1},
+	{"aarch64", "elf64-littleaarch64",
+	 "      10:\tldr\tx15, [x0]\n"
+	 "      14:\tb.ne\t30 <count_op+0x20>  // b.any\n"
+	 "      18:\tcbnz\tx3, 30 <count_op+0x20>\n"
+	 "      1c:\tb\t24 <count_op+0x14>\n"
+	 "      20:\tbrk\t#0x45e0\n"
+	 "      24:\tstlr\tx15, [x0]\n"
+	 "      28:\tret\n"
+	 "      30:\tb\t80 <other>\n", 5, 1, 1},
+	{"riscv64", "elf64-littleriscv",
+	 "      10:\tlwu\tt5,4(a5)\n"
+	 "      14:\tbgeu\tt5,a2,24 <count_op+0x14>\n"
+	 "      18:\tsub\tt6,t6,a3\n"
+	 "      1c:\tsd\tt6,0(t5) # 3120 <x>\n"
+	 "      20:\tret\n"
+	 "      24:\tj\t10 <count_op>\n", 4, 1, 0},
+};
+
+INSTANTIATE_TEST_SUITE_P(, Walk, testing::ValuesIn(listings),
+			 testing::PrintToStringParamName());
+
+TEST_P(Walk, FallsThroughAndFollowsJumps)
+{
+	const listing &l = GetParam();
+	const outcome got = walk(l.name, l.format, l.code);
+
+	EXPECT_EQ(got.number("op.instructions"), l.instructions) << got;
+	EXPECT_EQ(got.number("op.stores"), l.stores) << got;
+	EXPECT_EQ(got.number("op.taken_branches"), l.taken) << got;
+}
+
+TEST(WalkElsewhere, GivesNoFigures)
+{
+	for (const char *end : {"call   80 <other>", "jmp    80 <other>",
+				"jmp    10 <count_op>", "jmp    *%rax", "nop"}) {
+		const outcome got = walk("elsewhere", "elf64-x86-64",
+			std::string("      10:\tnop\n      14:\t") + end +
+			"\n");
+		EXPECT_FALSE(got.has("op.instructions")) << got;
+		EXPECT_NE(got.err.find("count_op"), std::string::npos) << got;
+	}
+}
