@@ -9,6 +9,8 @@
 #include <rseq/rseq.hpp>
 #include "measure.hh"
 
+#include "arrays.hh"
+
 namespace {
 
 struct alignas(64) slot {
@@ -31,13 +33,7 @@ struct alignas(64) list {
 	node *locked;
 };
 
-struct alignas(64) array {
-	intptr_t count;
-	intptr_t slots[15];
-};
-
 list lists[1024];
-array arrays[1024];
 __thread node *tls_list;
 node one;
 
@@ -115,23 +111,6 @@ void section_push_pop(unsigned limit)
 		;
 }
 
-void array_push_pop()
-{
-	intptr_t n;
-	enum rseq_result r;
-
-	do {
-		const int cpu = rseq_cpu_start();
-		array &a = arrays[cpu & 1023];
-		r = rseq_array_push(a.slots, &a.count, 15, 1, cpu);
-	} while (r < 0);
-	do {
-		const int cpu = rseq_cpu_start();
-		array &a = arrays[cpu & 1023];
-		r = rseq_array_pop(a.slots, &a.count, &n, cpu);
-	} while (r < 0);
-}
-
 }
 
 int main()
@@ -154,7 +133,10 @@ int main()
 #ifdef __x86_64__
 	measure("list_push_pop_cmpxchg16b", [] { cas_push_pop(); });
 #endif
-	measure("array_push_pop_section", [] { array_push_pop(); });
+	measure("array_push_pop_section", [] { arrays::section(); });
+	measure("array_push_pop_mutex", [] { arrays::mutex(); });
+	measure("array_push_pop_thread_local", [] { arrays::per_thread(); });
+	measure("array_push_pop_cas", [] { arrays::cas(); });
 	measure("thread_local_add", [] {
 		volatile intptr_t &word = tls_word;
 		word = word + 1;

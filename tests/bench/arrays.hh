@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Push a word to a bounded stack of this cpu and pop it again: in sections, and
+ * in what one would use instead.  Lists are in rseq_bench.cc.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include <rseq/rseq.hpp>
+
+namespace arrays {
+
+enum { capacity = 15, cpus = 1024 };
+
+struct stack {
+	intptr_t count;
+	intptr_t slots[capacity];
+};
+
+struct alignas(64) per_cpu {
+	stack in_section, locked, by_cas;
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+};
+
+inline per_cpu of_cpu[cpus];
+inline __thread stack of_thread;
+inline intptr_t volatile popped;
+
+inline per_cpu &here()
+{
+	return of_cpu[rseq_cpu_start() & (cpus - 1)];
+}
+
+inline void section()
+{
+	intptr_t n;
+	enum rseq_result r;
+
+	do {
+		const int cpu = rseq_cpu_start();
+		stack &s = of_cpu[cpu & (cpus - 1)].in_section;
+		r = rseq_array_push(s.slots, &s.count, capacity, 1, cpu);
+	} while (r < 0);
+	do {
+		const int cpu = rseq_cpu_start();
+		stack &s = of_cpu[cpu & (cpus - 1)].in_section;
+		r = rseq_array_pop(s.slots, &s.count, &n, cpu);
+	} while (r < 0);
+}
+
+inline void push(stack &s)
+{
+	if (s.count < capacity)
+		s.slots[s.count++] = 1;
+}
+
+inline void pop(stack &s)
+{
+	if (s.count > 0)
+		popped = s.slots[--s.count];
+}
+
+inline void mutex()
+{
+	per_cpu &p = here();
+
+	pthread_mutex_lock(&p.lock);
+	push(p.locked);
+	pthread_mutex_unlock(&p.lock);
+	pthread_mutex_lock(&p.lock);
+	pop(p.locked);
+	pthread_mutex_unlock(&p.lock);
+}
+
+/*
+ * A slot that is 0 is free; the count only says where to look first.  This is
+ * the least that a stack in an array can do: one compare-and-swap a word.
+ */
+inline void cas()
+{
+	stack &s = here().by_cas;
+	intptr_t n = __atomic_load_n(&s.count, __ATOMIC_RELAXED), free = 0;
+
+	while (!__atomic_compare_exchange_n(&s.slots[n], &free, 1, false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		n = (n + 1) % capacity, free = 0;
+	__atomic_store_n(&s.count, (n + 1) % capacity, __ATOMIC_RELAXED);
+
+	n = __atomic_load_n(&s.count, __ATOMIC_RELAXED);
+	for (;;) {
+		n = (n + capacity - 1) % capacity;
+		intptr_t item = __atomic_load_n(&s.slots[n], __ATOMIC_RELAXED);
+		if (item && __atomic_compare_exchange_n(&s.slots[n], &item, 0,
+				false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+			popped = item;
+			break;
+		}
+	}
+	__atomic_store_n(&s.count, n, __ATOMIC_RELAXED);
+}
+
+/* The compiler would keep it all in registers. */
+inline void per_thread()
+{
+	push(of_thread);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	pop(of_thread);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+}
