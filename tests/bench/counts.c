@@ -55,3 +55,29 @@ COUNT(rseq_array_push,
 COUNT(rseq_array_pop,
       (intptr_t *slots, intptr_t *count, intptr_t *item, int cpu),
       slots, count, item, cpu)
+
+/* A list push by a transaction on a guard, with its loop and its body. */
+struct slot {
+	struct rseq_guard guard;
+	intptr_t head;
+} __attribute__((__aligned__(64)));
+
+static struct slot slots[1024];
+static const struct rseq_guards guards = {
+	&slots[0].guard, sizeof slots[0], 1024
+};
+
+void count_guard_push(intptr_t *node);
+void count_guard_push(intptr_t *node)
+{
+	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	int cpu;
+
+	do {
+		cpu = rseq_begin(&t);
+		if (cpu < 0)
+			failed();
+		*node = slots[cpu].head;
+	} while (rseq_commit(&t, &slots[cpu].head, (intptr_t)node) !=
+		 RSEQ_COMMITTED);
+}

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 # objdump -d --no-show-raw-insn PROGRAM | awk -f walk.awk: walks each function
-# count_OP from its first instruction to its return, falling through every
-# conditional branch, and prints how many instructions, stores and taken
-# branches that is.  Where that way calls something or leaves the function it
-# is not the one of success: no figures then, but a line that says so.
+# count_OP (its cold part is not one) from its first instruction to its return,
+# falling through every conditional branch, and prints how many instructions,
+# stores and taken branches that is.  Where that way calls something or leaves
+# the function it is not the one of success: no figures then, but a line that
+# says so.
 
 /file format/ { isa = $NF }
 /^[0-9a-f]+ <.*>:$/ {
 	name = substr($2, 2, length($2) - 3)
-	if (name ~ /^count_/) {
+	if (name ~ /^count_/ && name !~ /\.cold$/) {
 		names[++functions] = name
 		first[name] = n + 1
 	}
