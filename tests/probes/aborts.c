@@ -10,18 +10,13 @@
  * load is one under which it would be seen.
  */
 #include "inject.h"
-#include "migrate.h"
+#include "under_load.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rseq/rseq.h>
-
-#ifndef sigev_notify_thread_id
-#define sigev_notify_thread_id _sigev_un._tid
-#endif
 
 enum { IDS = 256, THREADS = 7, NODES = 40, TOKENS = 40, ROOM = 48 };
 
@@ -39,8 +34,7 @@ static _Alignas(64) struct slot {
 } slots[IDS];
 
 static struct node nodes[NODES];
-static long aborts, restarts, signals, wanted, deadline, counted;
-static unsigned int next_thread;
+static long aborts, restarts, signals, wanted, counted;
 
 /* What a thread has of its own, and its signal handler of its own. */
 struct own {
@@ -271,39 +265,15 @@ static void handler(int signal)
 	__atomic_add_fetch(&signals, 1, __ATOMIC_RELAXED);
 }
 
-static long now(void)
+static void start(unsigned int nth)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
-}
-
-static int start_signals(timer_t *timer)
-{
-	struct sigevent event = {
-		.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1,
-	};
-	const struct itimerspec often = {
-		.it_value.tv_nsec = 200000, .it_interval.tv_nsec = 200000,
-	};
-
-	event.sigev_notify_thread_id = (int)syscall(SYS_gettid);
-	return timer_create(CLOCK_MONOTONIC, &event, timer) ||
-		timer_settime(*timer, 0, &often, NULL);
-}
-
-static void *work(void *unused)
-{
-	const unsigned int nth = __atomic_fetch_add(&next_thread, 1,
-						    __ATOMIC_RELAXED);
-	timer_t timer;
-
 	thread_own = &owners[2 * nth];
 	handler_own = &owners[2 * nth + 1];
-	if (start_signals(&timer))
-		return "no timer";
-	be_victim(nth);
+}
+
+static void work(unsigned int unused)
+{
+	(void)unused;
 	do {
 		for (int n = 0; n < 500; ++n)
 			kind->step(thread_own);
@@ -312,9 +282,6 @@ static void *work(void *unused)
 		my_aborts = my_restarts = 0;
 	} while (__atomic_load_n(&aborts, __ATOMIC_RELAXED) < wanted &&
 		 now() <= deadline);
-	be_no_victim(nth);
-	timer_delete(timer);
-	return unused;
 }
 
 /* ---- before and after ---- */
@@ -417,11 +384,8 @@ static int choose(const char *name)
 
 int main(int argc, char **argv)
 {
-	struct timespec pause = {.tv_nsec = 300000};
-	struct sigaction action = {.sa_handler = handler,
-				   .sa_flags = SA_RESTART};
-	pthread_t t[THREADS], mover;
-	int failed = 0;
+	const struct load l = {THREADS, start, work, handler, 300000, NULL};
+	int failed;
 	long wrong = 0;
 
 	if (argc < 4 || !choose(argv[1]) || rseq_cpu_limit() > IDS)
@@ -429,17 +393,7 @@ int main(int argc, char **argv)
 	wanted = atol(argv[2]);
 	deadline = now() + atol(argv[3]);
 	set_up();
-	sigaction(SIGUSR1, &action, NULL);
-	pthread_create(&mover, NULL, migrate, &pause);
-	for (int i = 0; i < THREADS; ++i)
-		pthread_create(&t[i], NULL, work, NULL);
-	for (int i = 0; i < THREADS; ++i) {
-		void *problem;
-		pthread_join(t[i], &problem);
-		failed += problem != NULL;
-	}
-	__atomic_store_n(&stop_migrating, 1, __ATOMIC_RELAXED);
-	pthread_join(mover, NULL);
+	failed = run_under_load(&l);
 	for (int i = 0; i < 2 * THREADS; ++i) {
 		counted += owners[i].counted;
 		wrong += owners[i].wrong;

@@ -7,17 +7,11 @@
  * updates get lost.
  */
 #include "area.h"
-#include "migrate.h"
-
-#include <signal.h>
+#include "under_load.h"
 
 #include <rseq/rseq.h>
 
-#ifndef sigev_notify_thread_id
-#define sigev_notify_thread_id _sigev_un._tid
-#endif
-
-enum { MAX_CPUS = 1024, MAX_THREADS = 256, MOVES = 2000, SIGNALS = 4000 };
+enum { MAX_CPUS = 1024, MOVES = 2000, SIGNALS = 4000 };
 
 struct slot {
 	intptr_t value;
@@ -26,7 +20,6 @@ struct slot {
 
 static _Alignas(64) struct slot slots[MAX_CPUS];
 static struct rseq_counter counter;
-static long deadline;
 static intptr_t total, retries, signals;
 static __thread intptr_t mine, in_handler, tried;	/* of this thread */
 static void (*add_one)(void);
@@ -78,14 +71,6 @@ static void handler(int signal)
 	__atomic_add_fetch(&signals, 1, __ATOMIC_RELAXED);
 }
 
-static long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
-}
-
 static int enough(void)
 {
 	return (__atomic_load_n(&signals, __ATOMIC_RELAXED) >= SIGNALS &&
@@ -93,37 +78,20 @@ static int enough(void)
 		now() > deadline;
 }
 
-static int start_signals(timer_t *timer)
+static void work(unsigned int nth)
 {
-	struct sigevent event = {
-		.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1,
-	};
-	const struct itimerspec often = {
-		.it_value.tv_nsec = 200000, .it_interval.tv_nsec = 200000,
-	};
-
-	event.sigev_notify_thread_id = (int)syscall(SYS_gettid);
-	return timer_create(CLOCK_MONOTONIC, &event, timer) ||
-		timer_settime(*timer, 0, &often, NULL);
-}
-
-static void *work(void *slot)
-{
-	timer_t timer;
-
-	if (start_signals(&timer))
-		return "no timer";
-	be_victim((unsigned int)(uintptr_t)slot);
+	(void)nth;
 	do {
 		for (int n = 0; n < 10000; ++n)
 			add_one();
 		mine += 10000;
 	} while (!enough());
-	be_no_victim((unsigned int)(uintptr_t)slot);
-	timer_delete(timer);
+}
+
+static void count(void)
+{
 	__atomic_add_fetch(&total, mine + in_handler, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&retries, tried, __ATOMIC_RELAXED);
-	return NULL;
 }
 
 static void *choose(const char *kind)
@@ -144,36 +112,24 @@ static void *choose(const char *kind)
 
 int main(int argc, char **argv)
 {
-	struct timespec pause = {.tv_nsec = 100000};
-	const int threads = least(3 * (int)sysconf(_SC_NPROCESSORS_ONLN) + 1,
-				  VICTIMS);
-	struct sigaction action = {.sa_handler = handler,
-				   .sa_flags = SA_RESTART};
-	pthread_t t[MAX_THREADS], mover;
+	const struct load l = {
+		least(3 * (int)sysconf(_SC_NPROCESSORS_ONLN) + 1, VICTIMS),
+		NULL, work, handler, 100000, count,
+	};
 	intptr_t sum = 0;
-	int failed = 0;
+	int failed;
 
 	if (argc < 3 || !choose(argv[1]) || rseq_cpu_limit() > MAX_CPUS)
 		return 2;
 	deadline = now() + atoi(argv[2]);
 	if (rseq_counter_init(&counter, 1))
 		return 2;
-	sigaction(SIGUSR1, &action, NULL);
-	pthread_create(&mover, NULL, migrate, &pause);
-	for (int i = 0; i < threads; ++i)
-		pthread_create(&t[i], NULL, work, (void *)(uintptr_t)i);
-	for (int i = 0; i < threads; ++i) {
-		void *problem;
-		pthread_join(t[i], &problem);
-		failed += problem != NULL;
-	}
-	__atomic_store_n(&stop_migrating, 1, __ATOMIC_RELAXED);
-	pthread_join(mover, NULL);
+	failed = run_under_load(&l);
 	for (int i = 0; i < MAX_CPUS; ++i)
 		sum += slots[i].value;
 	sum += rseq_counter_sum(&counter, 0);
 	printf("threads=%d\nfailed=%d\nexpected=%td\nsum=%td\nsignals=%td\n"
-	       "retries=%td\nmigrations=%lu\nregistered=%d\n", threads, failed,
+	       "retries=%td\nmigrations=%lu\nregistered=%d\n", l.threads, failed,
 	       total, sum, signals, retries, migrations,
 	       rseq_current_cpu() >= 0);
 	return 0;
