@@ -129,9 +129,9 @@ class AbortPoints : public VariantTest {
 INSTANTIATE_TEST_SUITE_P(, AbortPoints, testing::ValuesIn(variants()),
 			 variant_name);
 
-TEST_P(AbortPoints, EachInstructionOfASectionRestartsIt)
+/* With the addresses of its instructions. */
+static outcome run_with_traps(const fs::path &probe)
 {
-	const fs::path probe = build_rseq("abort_points");
 	const fs::path addresses = probe.string() + ".instructions";
 
 	{
@@ -141,7 +141,13 @@ TEST_P(AbortPoints, EachInstructionOfASectionRestartsIt)
 		     disassemble("objdump", probe))
 			list << address << '\n';
 	}
-	outcome got = run({probe, addresses});
+	return run({probe, addresses});
+}
+
+TEST_P(AbortPoints, EachInstructionOfASectionRestartsIt)
+{
+	outcome got = run_with_traps(build_rseq("abort_points"));
+
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.number("wrong"), 0) << got;
 	EXPECT_EQ(got.number("sections"), got.number("operations")) << got;
@@ -154,6 +160,22 @@ TEST_P(AbortPoints, EachInstructionOfASectionRestartsIt)
 			EXPECT_TRUE(line.starts_with("unreached: rseq_array_"))
 				<< line;
 		}
+}
+
+/* And the transaction runs again only if its guard had been stored to. */
+TEST_P(AbortPoints, EachInstructionOfACommitRestartsIt)
+{
+	outcome got = run_with_traps(build_rseq("commit_points"));
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.number("sections"), got.number("operations")) << got;
+	EXPECT_EQ(got.number("ends"), got.number("operations")) << got;
+	EXPECT_EQ(got.number("unreached"), 0) << got;
+	EXPECT_EQ(got.number("odd"), 0) << got;
+	EXPECT_GT(got.number("operations"), 12) << got;
+	EXPECT_GE(got.number("points"), 5 * got.number("operations")) << got;
+	EXPECT_LT(got.number("spurious"), got.number("points") / 2) << got;
 }
 
 /* ---- the arrays ---- */

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A trap over one instruction of a section: the signal lands inside, so the
+ * kernel has to restart the section there.  No matter of timing.
+ */
+#ifndef PROBE_TRAP_H
+#define PROBE_TRAP_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <elf.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <rseq/cpu.h>
+#include <rseq/section.h>
+
+/* ---- where the sections are ---- */
+
+struct descriptor {
+	uint32_t version, flags;
+	uint64_t start, length, abort;
+};
+
+extern const struct descriptor *const __start___rseq_cs_ptr_array[];
+extern const struct descriptor *const __stop___rseq_cs_ptr_array[];
+
+/* What this thread has published: it stays so until something happens. */
+static inline const struct descriptor *published(void)
+{
+	const struct descriptor *d = (const struct descriptor *)(uintptr_t)
+		rseq_self()->rseq_cs;
+
+	for (const struct descriptor *const *p = __start___rseq_cs_ptr_array;
+	     p < __stop___rseq_cs_ptr_array; ++p)
+		if (d == *p)
+			return d;
+	return NULL;
+}
+
+#ifdef __x86_64__
+
+static uintptr_t *instructions;
+static size_t instruction_count;
+
+/* How far from where it was linked this program is loaded. */
+static uintptr_t load_bias(void)
+{
+	const Elf64_Phdr *p = (const Elf64_Phdr *)getauxval(AT_PHDR);
+
+	for (uintptr_t header = (uintptr_t)p - sizeof(Elf64_Ehdr);; ++p)
+		if (p->p_type == PT_LOAD)
+			return header - p->p_vaddr;
+}
+
+static int prepare(const char *file)
+{
+	FILE *f = file ? fopen(file, "r") : NULL;
+	unsigned long at;
+
+	if (!f)
+		return -1;
+	while (fscanf(f, "%lx", &at) == 1) {
+		if (instruction_count % 4096 == 0)
+			instructions = (uintptr_t *)realloc(instructions,
+				(instruction_count + 4096) * sizeof at);
+		instructions[instruction_count++] = at + load_bias();
+	}
+	fclose(f);
+	return 0;
+}
+
+/* In the order of the file, which is that of addresses. */
+static uintptr_t next_instruction(uintptr_t at)
+{
+	size_t low = 0, high = instruction_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (instructions[middle] <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < instruction_count ? instructions[low] : (uintptr_t)-1;
+}
+
+static const unsigned char trap[] = { 0xcc };
+#define TRAP_SIZE	1
+#define PC(context)	((context)->uc_mcontext.gregs[REG_RIP])
+
+#elif defined __aarch64__
+
+static const uint32_t trap[] = { 0xd4200000 };
+#define TRAP_SIZE	4
+#define PC(context)	((context)->uc_mcontext.pc)
+
+#elif defined __riscv
+
+static const uint16_t trap[] = { 0x9002 };
+#define LENGTH(at)	((*(const uint16_t *)(at) & 3) == 3 ? 4 : 2)
+#define TRAP_SIZE	2	/* c.ebreak, whatever it lies on */
+#define PC(context)	((context)->uc_mcontext.__gregs[0])
+
+#endif
+
+#ifndef __x86_64__
+static int prepare(const char *unused)
+{
+	(void)unused;
+	return 0;
+}
+
+static uintptr_t next_instruction(uintptr_t at)
+{
+#ifdef LENGTH
+	return at + LENGTH(at);
+#else
+	return at + 4;
+#endif
+}
+#endif
+
+/* ---- the trap ---- */
+
+static char *trapped_at, was[4];
+static volatile int traps, elsewhere, done;
+static const struct descriptor *trapped_in;
+static uintptr_t result_at, result_was;
+static size_t result_width;
+
+static inline void write_code(const void *code)
+{
+	memcpy(trapped_at, code, TRAP_SIZE);
+	__builtin___clear_cache(trapped_at, trapped_at + TRAP_SIZE);
+}
+
+/* The frame says where the kernel has already sent the thread. */
+static void on_trap(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *frame = (ucontext_t *)context;
+
+	(void)signal, (void)info;
+	write_code(was);
+	++traps;
+	elsewhere += (uint64_t)PC(frame) != trapped_in->abort;
+	elsewhere += rseq_self()->rseq_cs != 0;
+	if ((uintptr_t)PC(frame) - (uintptr_t)trapped_at <= TRAP_SIZE)
+		PC(frame) = (uintptr_t)trapped_at;	/* not restarted */
+	done = memcmp((void *)result_at, &result_was, result_width) != 0;
+}
+
+static void set_trap(const struct descriptor *d, uintptr_t at)
+{
+	const uintptr_t page = (uintptr_t)getpagesize();
+
+	trapped_in = d;
+	trapped_at = (char *)at;
+	traps = elsewhere = 0;
+	mprotect((void *)(at & -page), 2 * page,
+		 PROT_READ | PROT_WRITE | PROT_EXEC);
+	memcpy(was, trapped_at, sizeof was);
+	write_code(trap);
+}
+
+/* Stay where the operands are, and be ready: 0, or what main() returns. */
+static inline int set_up_traps(const char *file)
+{
+	struct sigaction action;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof one, &one);
+	if (prepare(file))
+		return 2;
+	memset(&action, 0, sizeof action);
+	action.sa_sigaction = on_trap;
+	action.sa_flags = SA_SIGINFO;
+	sigaction(SIGTRAP, &action, NULL);
+	return rseq_current_cpu() < 0 ? 77 : 0;
+}
+
+#endif
