@@ -4,9 +4,9 @@
 
 using namespace harness;
 
-static fs::path source()
+static fs::path source(const std::string &example)
 {
-	return source_dir() / "examples/own_section.c";
+	return source_dir() / "examples" / (example + ".c");
 }
 
 static void expect_exact(const outcome &got)
@@ -17,21 +17,29 @@ static void expect_exact(const outcome &got)
 	EXPECT_GT(got.number("taken"), got.number("permits") / 2) << got;
 }
 
-class OwnSection : public VariantTest {
+static const strings off = {"GLIBC_TUNABLES=glibc.pthread.rseq=0",
+			    "TLABI_RSEQ=0"};
+
+class Example : public VariantTest {
 protected:
-	fs::path built(const std::string &name, const strings &flags) const
+	fs::path built(const std::string &example,
+		       const std::string &name = {},
+		       const strings &flags = {}) const
 	{
 		const fs::path out = scratch_dir() / libc().name /
-			mode().name / name;
+			mode().name / (example + name);
 		strings command = libc().gcc() + mode().flags +
 			rseq_include_flags() + flags + strings{"-std=gnu11",
 			"-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-			"-pthread", source(), librseq(libc(), {})};
+			"-pthread", source(example), librseq(libc(), {})};
 		outcome compiled = compile(command, out);
 
 		EXPECT_TRUE(compiled.ok()) << compiled;
 		return out;
 	}
+};
+
+class OwnSection : public Example {
 };
 
 INSTANTIATE_TEST_SUITE_P(, OwnSection,
@@ -40,21 +48,35 @@ INSTANTIATE_TEST_SUITE_P(, OwnSection,
 
 TEST_P(OwnSection, TakesEachPermitOnce)
 {
-	expect_exact(run({built("own_section", {})}));
+	expect_exact(run({built("own_section")}));
 }
 
 /* With something to happen between any two of its steps. */
 TEST_P(OwnSection, TakesEachPermitOnceWhenDelayed)
 {
-	expect_exact(run({built("own_section_delayed", {
+	expect_exact(run({built("own_section", "_delayed", {
 		"-include", probes_dir() / "inject.h"})}));
 }
 
 TEST_P(OwnSection, TakesEachPermitOnceWithoutRseq)
 {
-	expect_exact(run({built("own_section", {})},
-			 {{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
-			   "TLABI_RSEQ=0"}}));
+	expect_exact(run({built("own_section")}, {off}));
+}
+
+class Transaction : public Example {
+};
+
+INSTANTIATE_TEST_SUITE_P(, Transaction,
+			 testing::ValuesIn(variants({"no_pie", "static"})),
+			 variant_name);
+
+TEST_P(Transaction, PushesTheNodeWithRseqAndWithout)
+{
+	for (const strings &env : {strings{}, off}) {
+		outcome got = run({built("transaction")}, {env});
+		EXPECT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.out, "pushed\n");
+	}
 }
 
 class Undisturbed : public VariantTest {
@@ -176,7 +198,7 @@ TEST_P(OwnSectionOn, AnotherArchitectureCompilesAndRuns)
 		outcome compiled = compile(t.compiler + rseq_include_flags() +
 			strings{o, "-std=gnu11", "-Wall", "-Wextra",
 				"-Wpedantic", "-Werror", "-static", "-pthread",
-				source()} + librseq_for(t), out);
+				source("own_section")} + librseq_for(t), out);
 		ASSERT_TRUE(compiled.ok()) << compiled;
 		expect_exact(run({qemu, out}));
 	}
