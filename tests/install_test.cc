@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What "make install" leaves, under a DESTDIR: every public header compiles
- * alone from there, in C and C++, and a program builds with what pkg-config
- * says and runs on the installed library.
+ * alone from there, in C and C++, a program builds with what pkg-config says
+ * and runs on the installed library, and gdb finds the commands for it.
  */
 #include <fstream>
 
@@ -88,6 +88,22 @@ TEST_F(Installed, AProgramBuildsWithPkgConfigAndRuns)
 	const outcome ran = run({ program.string() },
 		{ { "LD_LIBRARY_PATH=" + (prefix / "lib").string() } });
 	EXPECT_TRUE(ran.ok()) << ran;
+}
+
+/* Beside the library's real name, not that of a link to it. */
+TEST_F(Installed, GdbFindsTheCommandsOfTheLibrary)
+{
+	const fs::path real = fs::canonical(prefix / "lib/librseq.so"),
+		gdb = prefix / "share/gdb/auto-load/usr/local/lib" /
+			(real.filename().string() + "-gdb.py");
+
+	for (const fs::path &file :
+	     { gdb, prefix / "share/librseq/librseq-gdb.py" })
+		EXPECT_TRUE(run({ "cmp", file.string(),
+				  (source_dir() / "librseq/librseq-gdb.py")
+					  .string() })
+				    .ok())
+			<< file;
 }
 
 TEST_F(Installed, RseqInfoRuns)
