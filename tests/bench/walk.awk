@@ -52,7 +52,9 @@ function stores(m, s) {
 }
 
 function returns(m) { return m ~ /^ret/ }
-function jumps(m) { return m == (isa ~ /x86/ ? "jmp" : isa ~ /aarch/ ? "b" : "j") }
+function jumps(m) {
+	return m == (isa ~ /x86/ ? "jmp" : isa ~ /aarch/ ? "b" : "j")
+}
 function branches(m) {
 	return isa ~ /x86/ ? m ~ /^j/ : isa ~ /aarch/ ?
 		m ~ /^(b\.|cbn?z|tbn?z)/ : m ~ /^b/
