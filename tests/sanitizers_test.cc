@@ -79,3 +79,18 @@ TEST_P(Sanitizer, FindsNothingInThreadsThatShareThroughSections)
 			EXPECT_EQ(got.number(bad), 0) << got;
 	}
 }
+
+TEST_P(Sanitizer, FindsNothingInTransactions)
+{
+	const fs::path probe = built("transact_stress");
+
+	for (const char *kind : {"guard", "pair", "lock", "mixed", "drain",
+				 "event"}) {
+		outcome got = run({probe, kind, "300", "30"});
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.err, "") << got;
+		for (const char *bad : {"lost", "lost_others", "lost_nodes",
+					"wrong", "bad_children"})
+			EXPECT_EQ(got.number(bad), 0) << got;
+	}
+}
