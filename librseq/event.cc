@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <rseq/transaction.h>
 
+#undef rseq_finish	/* what it is where TSan builds this, too */
+
 #ifndef RSEQ_LIBC_LINE
 __thread uint32_t rseq_thread_event;
 #endif

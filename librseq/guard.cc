@@ -11,6 +11,10 @@
 #include "guard.hh"
 #include "internal.hh"
 
+#undef rseq_guard_lock		/* what they are where TSan builds this, too */
+#undef rseq_guard_unlock
+#undef rseq_guard_drain
+
 /*
  * The word of a held guard is odd and names its holder:
  *

@@ -3,6 +3,7 @@
 #define RSEQ_GUARD_H
 
 #include <rseq/cpu.h>
+#include <rseq/section.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,49 @@ int rseq_guard_drain(const struct rseq_guards *guards,
 
 #ifdef __cplusplus
 }
+#endif
+
+/*
+ * The library is built without ThreadSanitizer, which then knows nothing of
+ * what it orders: those that are built with it call these in its place.
+ */
+#ifdef RSEQ_TSAN
+RSEQ_INLINE int rseq_tsan_guard_lock(const struct rseq_guards *guards,
+				     unsigned int cpu, struct rseq_hold *hold)
+{
+	const int ret = rseq_guard_lock(guards, cpu, hold);
+
+	if (ret == 0)
+		rseq_tsan_acquire(hold->guard);
+	return ret;
+}
+
+RSEQ_INLINE void rseq_tsan_guard_unlock(struct rseq_hold *hold)
+{
+	rseq_tsan_release(hold->guard);
+	rseq_guard_unlock(hold);
+}
+
+RSEQ_INLINE int rseq_tsan_guard_drain(const struct rseq_guards *guards,
+				      void (*drain)(unsigned int, void *),
+				      void *arg)
+{
+	struct rseq_hold hold;
+	int ret = 0;
+
+	for (unsigned int cpu = 0; cpu < guards->count; ++cpu) {
+		ret = rseq_tsan_guard_lock(guards, cpu, &hold);
+		if (ret)
+			break;
+		drain(cpu, arg);
+		rseq_tsan_guard_unlock(&hold);
+	}
+	return ret;
+}
+
+#define rseq_guard_lock		rseq_tsan_guard_lock
+#define rseq_guard_unlock	rseq_tsan_guard_unlock
+#define rseq_guard_drain	rseq_tsan_guard_drain
 #endif
 
 #endif

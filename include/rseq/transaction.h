@@ -44,6 +44,22 @@ enum rseq_result rseq_finish(uint32_t event, intptr_t *v, intptr_t newv);
 }
 #endif
 
+#ifdef RSEQ_TSAN	/* as in <rseq/guard.h> */
+RSEQ_INLINE enum rseq_result rseq_tsan_finish(uint32_t event, intptr_t *v,
+					      intptr_t newv)
+{
+	enum rseq_result result;
+
+	rseq_tsan_release(v);
+	result = rseq_finish(event, v, newv);
+	if (result == RSEQ_COMMITTED)
+		rseq_tsan_acquire(v);
+	return result;
+}
+
+#define rseq_finish	rseq_tsan_finish
+#endif
+
 /* A transaction on the thread's event: what rseq_finish() will compare. */
 static inline uint32_t rseq_start(void)
 {
@@ -109,6 +125,8 @@ RSEQ_INLINE int rseq_begin(struct rseq_transaction *t)
 	if (ret < 0)
 		return ret;	/* what t holds, it holds still */
 	t->hold = rseq_copy_hold(&slow.hold);
+	if (ret >= 0)
+		rseq_tsan_acquire(t->guard);
 	if (t->hold.guard)
 		RSEQ_COUNT(locks);
 	return ret;

@@ -18,6 +18,7 @@ enum { CPUS = 256, NODES = 40 };
 
 struct node {
 	struct node *next;
+	long moves;	/* plain: whoever has taken it is alone with it */
 };
 
 /* Guards beside the data. */
@@ -159,8 +160,10 @@ STEP(guard_list)
 {
 	struct node *n = guard_pop(own);
 
-	if (n)
+	if (n) {
+		++n->moves;
 		guard_push(own, n);
+	}
 }
 
 STEP(guard_all)
@@ -225,6 +228,7 @@ static void take(unsigned int cpu, void *arg)
 	     n = GET(n->next)) {
 		if (to->count == NODES)
 			exit(5);
+		++n->moves;
 		to->taken[to->count++] = n;
 	}
 	PUT(slots[cpu].head, 0);
@@ -263,6 +267,7 @@ STEP(event_list)
 		 if (!n)
 			return;
 		 struct node *next = GET(n->next););
+	++n->moves;
 	BY_EVENT(own, rseq_finish(event, &s->head, (intptr_t)n), exit(4),
 		 PUT(n->next, (struct node *)GET(s->head)););
 }
