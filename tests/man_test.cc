@@ -30,7 +30,7 @@ const string cxx = env("CXX", "c++") + " -std=c++20" + flags;
 const std::set<string> internal = {
     "rseq_begin_slow",	     "rseq_conflict",	  "rseq_copy_hold",
     "rseq_counter_add_slow", "rseq_event_count",  "rseq_event_token",
-    "rseq_look",	     "rseq_misaligned",	  "rseq_release",
+    "rseq_look",	     "rseq_misaligned",	  "rseq_committed", "rseq_release",
     "rseq_retry",	     "rseq_thread_event", "rseq_thread_line",
     "rseq_sections_broken",
 };
@@ -207,7 +207,8 @@ string common_macros()
 	string text;
 
 	for (const char *name :
-	     {"section.h", "ops.h", "index.h", "transaction.h"})
+	     {"section.h", "operation.h", "ops.h", "index.h",
+	      "transaction.h"})
 		text += slurp(top / "include/rseq" / name);
 	return text;
 }

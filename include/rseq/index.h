@@ -2,7 +2,7 @@
 #ifndef RSEQ_INDEX_OPS_H
 #define RSEQ_INDEX_OPS_H
 
-#include <rseq/ops.h>
+#include <rseq/operation.h>
 
 /*
  * Updates of an array with an element a cpu, which read the cpu inside the

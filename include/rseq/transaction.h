@@ -4,7 +4,7 @@
 
 #include <rseq/event.h>
 #include <rseq/guard.h>
-#include <rseq/ops.h>
+#include <rseq/operation.h>
 #include <rseq/stats.h>
 
 /*
@@ -135,6 +135,7 @@ RSEQ_INLINE int rseq_begin(struct rseq_transaction *t)
 /* End a transaction that shall store nothing. */
 RSEQ_INLINE void rseq_cancel(struct rseq_transaction *t)
 {
+	t->left = RSEQ_ATTEMPTS;
 	if (__builtin_expect(t->hold.guard != 0, 0)) {
 		struct rseq_hold hold = rseq_copy_hold(&t->hold);
 		t->hold.guard = 0;
@@ -157,12 +158,19 @@ RSEQ_INLINE enum rseq_result rseq_conflict(struct rseq_transaction *t)
 	return RSEQ_RESTARTED;
 }
 
+/* The next transaction may begin with the same t. */
+RSEQ_INLINE enum rseq_result rseq_committed(struct rseq_transaction *t)
+{
+	t->left = RSEQ_ATTEMPTS;
+	RSEQ_COUNT(commits);
+	return RSEQ_COMMITTED;
+}
+
 /* The commit was made with the guard held. */
 RSEQ_INLINE enum rseq_result rseq_release(struct rseq_transaction *t)
 {
 	rseq_cancel(t);
-	RSEQ_COUNT(commits);
-	return RSEQ_COMMITTED;
+	return rseq_committed(t);
 }
 
 /* A store with the guard held, to an object of whatever type. */
@@ -206,8 +214,7 @@ again:	RSEQ_CRITICAL(index,						\
 		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
 		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v), RSEQ_IN(w, newv)),	\
 		abort, conflict);					\
-	RSEQ_COUNT(commits);						\
-	return RSEQ_COMMITTED;						\
+	return rseq_committed(t);					\
 abort:	if (rseq_retry(t))						\
 		goto again;						\
 conflict:								\
@@ -235,8 +242,7 @@ again:	RSEQ_CRITICAL(index,						\
 		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v2), RSEQ_IN(w, newv2), \
 			  RSEQ_PLACE(v), RSEQ_IN(w, newv)),		\
 		abort, conflict);					\
-	RSEQ_COUNT(commits);						\
-	return RSEQ_COMMITTED;						\
+	return rseq_committed(t);					\
 abort:	if (rseq_retry(t))						\
 		goto again;						\
 conflict:								\
@@ -274,8 +280,7 @@ again:	RSEQ_CRITICAL(cpu_id,
 		RSEQ_COMMIT(RSEQ_STORE_PAIR(pair, RSEQ_V(v))),
 		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v), RSEQ_IN_PAIR(pair)),
 		abort, conflict);
-	RSEQ_COUNT(commits);
-	return RSEQ_COMMITTED;
+	return rseq_committed(t);
 abort:	if (rseq_retry(t))
 		goto again;
 conflict:

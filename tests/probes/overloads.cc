@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Each overload of the operations, on each type of word. */
+#include "checks.h"
+
 #include <rseq/rseq.hpp>
 
 #include <stdio.h>
 #include <string.h>
-
-static int checks, wrong;
-
-#define EXPECT(what)							\
-	do {								\
-		++checks;						\
-		if (!(what)) {						\
-			++wrong;					\
-			printf("wrong: line %d: %s\n", __LINE__, #what); \
-		}							\
-	} while (0)
 
 /* What an operation returns when it is not disturbed. */
 #define RESULT(...)							\

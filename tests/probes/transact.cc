@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Guard transactions as C++ writes them. */
+#include "checks.h"
+
 #include <rseq/rseq.hpp>
 
 #include <errno.h>
 #include <stdio.h>
-
-static int checks, wrong;
-
-#define EXPECT(what)							\
-	do {								\
-		++checks;						\
-		if (!(what)) {						\
-			++wrong;					\
-			printf("wrong: line %d: %s\n", __LINE__, #what); \
-		}							\
-	} while (0)
 
 struct node {
 	node *next;
@@ -204,6 +195,11 @@ static void begun_twice()
 	EXPECT(slots[cpu].guard.word & 1);
 	EXPECT(rseq_commit_u32(&t, &slots[cpu].small, 3) == RSEQ_COMMITTED);
 	EXPECT(slots[cpu].small == 3 && all_free());
+	/* Ended, it may be used again, and has all its attempts. */
+	EXPECT(rseq_begin(&t) >= 0);
+	EXPECT(all_free() || rseq_current_cpu() < 0);
+	rseq_cancel(&t);
+	EXPECT(t.left == RSEQ_ATTEMPTS && all_free());
 }
 
 /*
