@@ -64,7 +64,7 @@ static int fence(unsigned int cpu)
 	}
 }
 
-/* ---- signals: a handler would wait for the guard that its thread holds ---- */
+/* ---- signals: a handler would wait for what its own thread holds ---- */
 
 static void block_signals(uint64_t *saved)
 {

@@ -29,21 +29,25 @@ constexpr nothing_t nothing {};
 
 namespace detail {
 
-RSEQ_INLINED rseq_result commit(rseq_transaction *t, uint32_t *v, uint32_t newv)
+RSEQ_INLINED rseq_result commit(rseq_transaction *t, uint32_t *v,
+				uint32_t newv)
 {
 	return ::rseq_commit_u32(t, v, newv);
 }
-RSEQ_INLINED rseq_result commit(rseq_transaction *t, intptr_t *v, intptr_t newv)
+RSEQ_INLINED rseq_result commit(rseq_transaction *t, intptr_t *v,
+				intptr_t newv)
 {
 	return ::rseq_commit(t, v, newv);
 }
-RSEQ_INLINED rseq_result commit(rseq_transaction *t, uint32_t *v2, uint32_t newv2,
-				uint32_t *v, uint32_t newv)
+RSEQ_INLINED rseq_result commit(rseq_transaction *t, uint32_t *v2,
+				uint32_t newv2, uint32_t *v,
+				uint32_t newv)
 {
 	return ::rseq_commit_store_store_u32(t, v2, newv2, v, newv);
 }
-RSEQ_INLINED rseq_result commit(rseq_transaction *t, intptr_t *v2, intptr_t newv2,
-				intptr_t *v, intptr_t newv)
+RSEQ_INLINED rseq_result commit(rseq_transaction *t, intptr_t *v2,
+				intptr_t newv2, intptr_t *v,
+				intptr_t newv)
 {
 	return ::rseq_commit_store_store(t, v2, newv2, v, newv);
 }
@@ -112,7 +116,10 @@ public:
 	maybe(nothing_t) noexcept : some(false), what(nullptr, 0) {}
 	maybe(const stores<T, V> &s) : some(true), what(s), given(s.given) {}
 
-	RSEQ_INLINED rseq_result commit(rseq_transaction *t) const { return what.commit(t); }
+	RSEQ_INLINED rseq_result commit(rseq_transaction *t) const
+	{
+		return what.commit(t);
+	}
 	explicit operator bool() const { return some; }
 
 private:

@@ -65,7 +65,7 @@ static inline uint32_t rseq_start(void)
 {
 	const uint32_t event = rseq_event();
 
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);	/* the body comes after */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);	/* before the body */
 	return event;
 }
 
