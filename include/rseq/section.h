@@ -31,6 +31,8 @@
  *	RSEQ_DEREF_ADD_SAVE(w, reg)	*(word *)scratch += reg
  *	RSEQ_COPY(dst, src, len)	memcpy(dst, src, len)
  *	RSEQ_RELEASE			earlier accesses before the next store
+ *	RSEQ_STORE_PAIR(reg, place)	two words at once, where there is such
+ *					an instruction; RSEQ_IN_PAIR(reg)
  *
  * where w is 32 or 64, index is a field of the area (cpu_id or mm_cid), and a
  * place is RSEQ_V(v), what the operand v points to, or RSEQ_AT(base).  The
