@@ -159,7 +159,7 @@ RSEQ_INLINE enum rseq_result rseq_conflict(struct rseq_transaction *t)
 }
 
 /* The next transaction may begin with the same t. */
-RSEQ_INLINE enum rseq_result rseq_committed(struct rseq_transaction *t)
+RSEQ_INLINE enum rseq_result rseq_done(struct rseq_transaction *t)
 {
 	t->left = RSEQ_ATTEMPTS;
 	RSEQ_COUNT(commits);
@@ -170,7 +170,7 @@ RSEQ_INLINE enum rseq_result rseq_committed(struct rseq_transaction *t)
 RSEQ_INLINE enum rseq_result rseq_release(struct rseq_transaction *t)
 {
 	rseq_cancel(t);
-	return rseq_committed(t);
+	return rseq_done(t);
 }
 
 /* A store with the guard held, to an object of whatever type. */
@@ -214,7 +214,7 @@ again:	RSEQ_CRITICAL(index,						\
 		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
 		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v), RSEQ_IN(w, newv)),	\
 		abort, conflict);					\
-	return rseq_committed(t);					\
+	return rseq_done(t);					\
 abort:	if (rseq_retry(t))						\
 		goto again;						\
 conflict:								\
@@ -242,7 +242,7 @@ again:	RSEQ_CRITICAL(index,						\
 		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v2), RSEQ_IN(w, newv2), \
 			  RSEQ_PLACE(v), RSEQ_IN(w, newv)),		\
 		abort, conflict);					\
-	return rseq_committed(t);					\
+	return rseq_done(t);					\
 abort:	if (rseq_retry(t))						\
 		goto again;						\
 conflict:								\
@@ -280,7 +280,7 @@ again:	RSEQ_CRITICAL(cpu_id,
 		RSEQ_COMMIT(RSEQ_STORE_PAIR(pair, RSEQ_V(v))),
 		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v), RSEQ_IN_PAIR(pair)),
 		abort, conflict);
-	return rseq_committed(t);
+	return rseq_done(t);
 abort:	if (rseq_retry(t))
 		goto again;
 conflict:
