@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One function with a section that is called, and one that is not. */
+#include <rseq/index.h>
 #include <rseq/ops.h>
 
 #include <stdio.h>
