@@ -59,7 +59,6 @@ enum rseq_result rseq_finish(uint32_t event, intptr_t *v, intptr_t newv)
 	const uint64_t token = (uintptr_t)&rseq_event_token;
 	const uint32_t *const count = event_word();
 
-	rseq_tsan_release(v);
 	__asm__ __volatile__ goto (
 		".Lrseq_start%=:\n\t"
 		RSEQ_IF_EQ(64, RSEQ_V(published), token, disturbed)
@@ -77,7 +76,6 @@ enum rseq_result rseq_finish(uint32_t event, intptr_t *v, intptr_t newv)
 		  RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER, newv)
 		: "memory", RSEQ_CLOBBERS RSEQ_INJECT_CLOBBERS
 		: abort, disturbed);
-	rseq_tsan_acquire(v);
 	return RSEQ_COMMITTED;
 abort:
 disturbed:

@@ -7,13 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <rseq/section.h>
 #include "guard.hh"
 #include "internal.hh"
 
 #undef rseq_guard_lock		/* what they are where TSan builds this, too */
 #undef rseq_guard_unlock
-#undef rseq_guard_drain
 
 /*
  * The word of a held guard is odd and names its holder:
@@ -169,7 +167,6 @@ int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold)
 			if (ret == 0 && load(guard) == held) {
 				hold->guard = guard;
 				hold->word = word;
-				rseq_tsan_acquire(guard);
 				return 0;
 			}
 			if (ret != 0) {
@@ -190,7 +187,7 @@ int rseq_guard_lock(const struct rseq_guards *guards, unsigned int cpu,
 {
 	if (cpu >= guards->count)
 		return -EINVAL;
-	return guard_lock(guard_of(guards, cpu), cpu, hold);
+	return guard_lock(rseq_guard_of(guards, cpu), cpu, hold);
 }
 
 void rseq_guard_unlock(struct rseq_hold *hold)
@@ -198,22 +195,7 @@ void rseq_guard_unlock(struct rseq_hold *hold)
 	errno_guard keep;
 	rseq_guard *const guard = hold->guard;
 
-	rseq_tsan_release(guard);
 	__atomic_store_n(&guard->word, hold->word + 2, __ATOMIC_SEQ_CST);
 	wake(guard);
 	restore_signals(hold->signals);
-}
-
-int rseq_guard_drain(const struct rseq_guards *guards,
-		     void (*drain)(unsigned int cpu, void *arg), void *arg)
-{
-	for (unsigned int cpu = 0; cpu < guards->count; ++cpu) {
-		rseq_hold hold;
-		const int ret = rseq_guard_lock(guards, cpu, &hold);
-		if (ret)
-			return ret;
-		drain(cpu, arg);
-		rseq_guard_unlock(&hold);
-	}
-	return 0;
 }

@@ -5,11 +5,6 @@
 
 /* Not public: what rseq_guard_lock() and rseq_begin_slow() are made of. */
 
-inline rseq_guard *guard_of(const rseq_guards *guards, unsigned int cpu)
-{
-	return (rseq_guard *)((char *)guards->first + cpu * guards->stride);
-}
-
 /* Sleep until a word that was seen locked has changed: 0 or -EDEADLK. */
 int guard_wait(rseq_guard *guard, uintptr_t seen);
 

@@ -27,7 +27,7 @@ int rseq_begin_slow(struct rseq_transaction *t)
 		if (!sections || t->left <= 0) {
 			t->cpu = sections ? cpu : (int)
 				((unsigned int)sched_getcpu() % guards->count);
-			t->guard = guard_of(guards, (unsigned int)t->cpu);
+			t->guard = rseq_guard_of(guards, (unsigned int)t->cpu);
 			const int ret = guard_lock(t->guard, (unsigned)t->cpu,
 						   &t->hold);
 			if (ret == 0)

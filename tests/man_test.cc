@@ -30,7 +30,7 @@ const string cxx = env("CXX", "c++") + " -std=c++20" + flags;
 const std::set<string> internal = {
     "rseq_begin_slow",	     "rseq_conflict",	  "rseq_copy_hold",
     "rseq_counter_add_slow", "rseq_event_count",  "rseq_event_token",
-    "rseq_look",	     "rseq_misaligned",	  "rseq_done", "rseq_release",
+    "rseq_guard_of", "rseq_look",	     "rseq_misaligned",	  "rseq_done", "rseq_release",
     "rseq_retry",	     "rseq_thread_event", "rseq_thread_line",
     "rseq_sections_broken",
 };

@@ -39,10 +39,6 @@ int rseq_guard_lock(const struct rseq_guards *guards, unsigned int cpu,
 /* Let them in again; those that had begun before run their body again. */
 void rseq_guard_unlock(struct rseq_hold *hold) RSEQ_NOTHROW;
 
-/* Call drain for each cpu with its guard held: 0, or the first error. */
-int rseq_guard_drain(const struct rseq_guards *guards,
-		     void (*drain)(unsigned int cpu, void *arg), void *arg);
-
 #ifdef __cplusplus
 }
 #endif
@@ -68,26 +64,33 @@ RSEQ_INLINE void rseq_tsan_guard_unlock(struct rseq_hold *hold)
 	rseq_guard_unlock(hold);
 }
 
-RSEQ_INLINE int rseq_tsan_guard_drain(const struct rseq_guards *guards,
-				      void (*drain)(unsigned int, void *),
-				      void *arg)
-{
-	struct rseq_hold hold;
-	int ret = 0;
-
-	for (unsigned int cpu = 0; cpu < guards->count; ++cpu) {
-		ret = rseq_tsan_guard_lock(guards, cpu, &hold);
-		if (ret)
-			break;
-		drain(cpu, arg);
-		rseq_tsan_guard_unlock(&hold);
-	}
-	return ret;
-}
-
 #define rseq_guard_lock		rseq_tsan_guard_lock
 #define rseq_guard_unlock	rseq_tsan_guard_unlock
-#define rseq_guard_drain	rseq_tsan_guard_drain
 #endif
+
+/* The guard of a cpu, which must be below count. */
+static inline struct rseq_guard *
+rseq_guard_of(const struct rseq_guards *guards, unsigned int cpu)
+{
+	return (struct rseq_guard *)
+		((char *)guards->first + cpu * guards->stride);
+}
+
+/* Call drain for each cpu with its guard held: 0, or the first error. */
+static inline int rseq_guard_drain(const struct rseq_guards *guards,
+				   void (*drain)(unsigned int cpu, void *arg),
+				   void *arg)
+{
+	for (unsigned int cpu = 0; cpu < guards->count; ++cpu) {
+		struct rseq_hold hold;
+		const int ret = rseq_guard_lock(guards, cpu, &hold);
+
+		if (ret)
+			return ret;
+		drain(cpu, arg);
+		rseq_guard_unlock(&hold);
+	}
+	return 0;
+}
 
 #endif

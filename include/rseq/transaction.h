@@ -88,11 +88,8 @@ RSEQ_INLINE struct rseq_hold rseq_copy_hold(const struct rseq_hold *from)
  */
 RSEQ_INLINE int rseq_look(struct rseq_transaction *t, int cpu)
 {
-	const struct rseq_guards *const g = t->guards;
-
 	t->cpu = cpu;
-	t->guard = (struct rseq_guard *)
-		((char *)g->first + (size_t)cpu * g->stride);
+	t->guard = rseq_guard_of(t->guards, (unsigned int)cpu);
 	t->word = __atomic_load_n(&t->guard->word, __ATOMIC_ACQUIRE);
 	cpu = rseq_current_cpu();
 	__atomic_signal_fence(__ATOMIC_ACQUIRE);	/* the body is behind */
@@ -125,8 +122,7 @@ RSEQ_INLINE int rseq_begin(struct rseq_transaction *t)
 	if (ret < 0)
 		return ret;	/* what t holds, it holds still */
 	t->hold = rseq_copy_hold(&slow.hold);
-	if (ret >= 0)
-		rseq_tsan_acquire(t->guard);
+	rseq_tsan_acquire(t->guard);
 	if (t->hold.guard)
 		RSEQ_COUNT(locks);
 	return ret;
