@@ -11,6 +11,7 @@
  */
 #include "inject.h"
 #include "under_load.h"
+#include "nodes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,7 @@
 
 #include <rseq/rseq.h>
 
-enum { IDS = 256, THREADS = 7, NODES = 40, TOKENS = 40, ROOM = 48 };
-
-struct node {
-	intptr_t value;
-	struct node *next;
-};
+enum { IDS = 256, THREADS = 7, TOKENS = 40, ROOM = 48 };
 
 static _Alignas(64) struct slot {
 	intptr_t value, copy, *target, aim;
@@ -33,7 +29,6 @@ static _Alignas(64) struct slot {
 	char pad[64];
 } slots[IDS];
 
-static struct node nodes[NODES];
 static long aborts, restarts, signals, wanted, counted;
 
 /* What a thread has of its own, and its signal handler of its own. */
@@ -296,10 +291,7 @@ static void set_up(void)
 	if (!strncmp(kind->name, "add_twice", 9))
 		for (int i = 0; i < IDS; ++i)
 			slots[i].aim = (intptr_t)&slots[i].value;
-	for (int i = 0; i < NODES; ++i) {
-		nodes[i].next = (struct node *)slots[0].head;
-		slots[0].head = (intptr_t)&nodes[i];
-	}
+	put_nodes(&slots[0].head);
 	for (int i = 0; i < TOKENS; ++i)
 		slots[0].items[i] = i;
 	slots[0].count = TOKENS;
@@ -312,18 +304,11 @@ static void set_up(void)
 /* How many of what there was are not there exactly once. */
 static int lost_nodes(void)
 {
-	int seen[NODES] = {0}, lost = 0;
+	int seen[NODES] = {0};
 
-	for (int i = 0; i < IDS; ++i) {
-		struct node *n = (struct node *)slots[i].head;
-		for (int steps = 0; n && steps < 2 * NODES; ++steps) {
-			++seen[n - nodes];
-			n = n->next;
-		}
-	}
-	for (int i = 0; i < NODES; ++i)
-		lost += seen[i] != 1;
-	return lost;
+	for (int i = 0; i < IDS; ++i)
+		see_nodes(slots[i].head, seen);
+	return not_seen_once(seen);
 }
 
 static int lost_items(void)

@@ -10,16 +10,13 @@
 #ifndef PROBE_TRANSACT_KINDS_H
 #define PROBE_TRANSACT_KINDS_H
 
+#include "nodes.h"
+
 #include <stdlib.h>
 
 #include <rseq/rseq.h>
 
-enum { CPUS = 256, NODES = 40 };
-
-struct node {
-	struct node *next;
-	long moves;	/* plain: whoever has taken it is alone with it */
-};
+enum { CPUS = 256 };
 
 /* Guards beside the data. */
 struct slot {
@@ -31,7 +28,6 @@ struct slot {
 
 static struct slot slots[CPUS] __attribute__((__aligned__(64)));
 static struct slot others[CPUS] __attribute__((__aligned__(64)));
-static struct node nodes[NODES];
 
 static const struct rseq_guards guards = {
 	&slots[0].guard, sizeof *slots, CPUS

@@ -194,27 +194,17 @@ static void set_up(void)
 	null_file = open("/dev/null", O_WRONLY);
 	for (int i = 0; i < 2 * VICTIMS; ++i)
 		owners[i].dice = 88172645463325252u * (uint64_t)(2 * i + 1);
-	for (int i = 0; i < NODES; ++i) {
-		nodes[i].next = (struct node *)slots[0].head;
-		slots[0].head = (intptr_t)&nodes[i];
-	}
+	put_nodes(&slots[0].head);
 }
 
 /* How many of what there was are not there exactly once. */
 static int lost_nodes(void)
 {
-	int seen[NODES] = {0}, lost = 0;
+	int seen[NODES] = {0};
 
-	for (int i = 0; i < CPUS; ++i) {
-		struct node *n = (struct node *)slots[i].head;
-		for (int steps = 0; n && steps < 2 * NODES; ++steps) {
-			++seen[n - nodes];
-			n = n->next;
-		}
-	}
-	for (int i = 0; i < NODES; ++i)
-		lost += seen[i] != 1;
-	return lost;
+	for (int i = 0; i < CPUS; ++i)
+		see_nodes(slots[i].head, seen);
+	return not_seen_once(seen);
 }
 
 /* Unlike one that is alone, a store before the last may be a step ahead. */
