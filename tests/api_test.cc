@@ -98,7 +98,7 @@ TEST_P(Api, QueryTellsWhatTheKernelHas)
 		EXPECT_EQ(got.number(who + ".area_right"), 1) << got;
 		EXPECT_EQ(got.number(who + ".self"), 1) << got;
 	}
-	const long kernel = got.number("auxv");
+	const figure kernel = got.number("auxv");
 	EXPECT_EQ(got.number("info.feature_size"), kernel == 0 ? 20 :
 		  kernel <= got.number("registered_length") ? kernel : 28)
 		<< got;

@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,33 +12,19 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 
-#include "shell.hh"
+#include "harness.hh"
 
-namespace fs = std::filesystem;
+using namespace harness;
 
 namespace
 {
-
-std::string read(const fs::path &path)
-{
-	std::ostringstream text;
-	text << std::ifstream(path).rdbuf();
-	return text.str();
-}
 
 void write(const fs::path &path, const std::string &text)
 {
 	fs::create_directories(path.parent_path());
 	std::ofstream(path) << text;
-}
-
-fs::path source_root()
-{
-	const char *dir = getenv("TOP_SRCDIR");
-	return fs::absolute(dir ? dir : ".");
 }
 
 std::string first_word(const std::string &text)
@@ -54,7 +39,7 @@ const char whole_libc[] =
 class BuildLibc : public testing::Test
 {
       protected:
-	const fs::path data = source_root() / "tests/build-libc";
+	const fs::path data = source_dir() / "tests/build-libc";
 	const char *greet = "0001-greet-otherwise.patch";
 	fs::path dir, patches, tarball, prefix;
 
@@ -65,7 +50,7 @@ class BuildLibc : public testing::Test
 		fs::permissions(dir, fs::perms(0755)); // for apt's own user
 		patches = dir / "libc-patches";
 		prefix = dir / "build/sysroot/musl-0.1";
-		fs::copy(source_root() / "libc-patches", patches,
+		fs::copy(source_dir() / "libc-patches", patches,
 			 fs::copy_options::recursive);
 
 		tarball = dir / "tarballs/musl-0.1.tar.gz";
@@ -95,7 +80,7 @@ class BuildLibc : public testing::Test
 	}
 
 	// Nothing but what the test gives, no network unless it says so.
-	Result build(const std::string &arguments,
+	outcome build(const std::string &arguments,
 		     const std::string &environment = "") const
 	{
 		return sh(command(arguments, environment));
@@ -109,7 +94,7 @@ class BuildLibc : public testing::Test
 		       (patches / "build-libc").string() + " " + arguments;
 	}
 
-	Result build_it(const std::string &environment = "") const
+	outcome build_it(const std::string &environment = "") const
 	{
 		return build("--source-dir " + (dir / "tarballs").string() +
 				     " musl-0.1",
@@ -124,8 +109,8 @@ class BuildLibc : public testing::Test
 	void expect_whole() const
 	{
 		EXPECT_TRUE(complete());
-		EXPECT_EQ(read(prefix / "lib/libc.so"), whole_libc);
-		EXPECT_EQ(read(prefix / "lib/greeting"),
+		EXPECT_EQ(content(prefix / "lib/libc.so"), whole_libc);
+		EXPECT_EQ(content(prefix / "lib/greeting"),
 			  "one\npatched\nthree\n");
 		EXPECT_TRUE(fs::exists(prefix / "include/linux/futex.h"));
 		EXPECT_TRUE(fs::exists(prefix / "bin/tlabi-gcc"));
@@ -135,55 +120,55 @@ class BuildLibc : public testing::Test
 
 TEST_F(BuildLibc, BuildsAndRecordsWhatItBuilt)
 {
-	Result r = build_it();
-	ASSERT_EQ(r.status, 0) << r.out;
+	outcome r = build_it();
+	ASSERT_EQ(r.code, 0) << r.out;
 	expect_whole();
-	std::string record = read(prefix / "share/tlabi/sysroot.txt");
+	std::string record = content(prefix / "share/tlabi/sysroot.txt");
 	EXPECT_TRUE(has(record, "libc=musl\nversion=0.1\npatched=yes\n"));
 	EXPECT_TRUE(has(record, "sha256=" + checksum() + "\n"));
 	EXPECT_TRUE(has(record, "loader=" + prefix.string() +
 					"/lib/ld-musl-fake.so.1\n"));
 	EXPECT_TRUE(has(r.out, "log: " + dir.string() +
 				       "/build/log/musl-0.1.log\n"));
-	EXPECT_TRUE(has(read(dir / "build/log/musl-0.1.log"),
+	EXPECT_TRUE(has(content(dir / "build/log/musl-0.1.log"),
 			"0001-greet-otherwise.patch"));
 
 	auto time = fs::last_write_time(prefix / "lib/libc.so");
 	r = build_it();
-	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.code, 0);
 	EXPECT_TRUE(has(r.out, "up to date")) << r.out;
 	EXPECT_EQ(fs::last_write_time(prefix / "lib/libc.so"), time);
 }
 
 TEST_F(BuildLibc, StockHasNoPatchesAndItsOwnPlace)
 {
-	Result r = build("--stock --source-dir " +
+	outcome r = build("--stock --source-dir " +
 			 (dir / "tarballs").string() + " musl-0.1");
-	ASSERT_EQ(r.status, 0) << r.out;
+	ASSERT_EQ(r.code, 0) << r.out;
 	fs::path stock = dir / "build/sysroot/musl-0.1-stock";
-	EXPECT_EQ(read(stock / "lib/greeting"), "one\nhello\nthree\n");
-	EXPECT_TRUE(has(read(stock / "share/tlabi/sysroot.txt"),
+	EXPECT_EQ(content(stock / "lib/greeting"), "one\nhello\nthree\n");
+	EXPECT_TRUE(has(content(stock / "share/tlabi/sysroot.txt"),
 			"patched=no\n"));
 	EXPECT_FALSE(complete());
 }
 
 TEST_F(BuildLibc, ChangedPatchRebuilds)
 {
-	ASSERT_EQ(build_it().status, 0);
-	std::string patch = read(data / greet);
+	ASSERT_EQ(build_it().code, 0);
+	std::string patch = content(data / greet);
 	patch.replace(patch.find("+patched"), 8, "+changed");
 	write(patches / "musl-0.1" / greet, patch);
-	ASSERT_EQ(build_it().status, 0);
-	EXPECT_EQ(read(prefix / "lib/greeting"), "one\nchanged\nthree\n");
+	ASSERT_EQ(build_it().code, 0);
+	EXPECT_EQ(content(prefix / "lib/greeting"), "one\nchanged\nthree\n");
 }
 
 TEST_F(BuildLibc, ListShowsDefaultSourceAndSysroot)
 {
-	Result r = build("--list");
-	EXPECT_EQ(r.status, 0);
+	outcome r = build("--list");
+	EXPECT_EQ(r.code, 0);
 	EXPECT_TRUE(has(r.out, "musl-0.1     default  -          not built"))
 		<< r.out;
-	ASSERT_EQ(build_it().status, 0);
+	ASSERT_EQ(build_it().code, 0);
 	fs::create_directories(dir / "build/cache");
 	fs::copy(tarball, dir / "build/cache");
 	r = build("--list");
@@ -193,30 +178,30 @@ TEST_F(BuildLibc, ListShowsDefaultSourceAndSysroot)
 
 TEST_F(BuildLibc, PlainNameIsTheNewestThatCanBeHad)
 {
-	std::string known = read(patches / "sources");
+	std::string known = content(patches / "sources");
 	write(patches / "sources",
 	      "musl-0.2 musl-0.2.tar.gz " + std::string(64, '0') +
 		      " http://127.0.0.1:9/\n" + known);
-	Result r = build("--which --source-dir " +
+	outcome r = build("--which --source-dir " +
 			 (dir / "tarballs").string() + " musl 2>/dev/null");
-	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.code, 0);
 	EXPECT_EQ(r.out, "musl-0.1\n");
 	r = build("--which musl");
-	EXPECT_EQ(r.status, 3);
+	EXPECT_EQ(r.code, 3);
 	EXPECT_TRUE(has(r.out, "no source of any musl")) << r.out;
 }
 
 TEST_F(BuildLibc, UnknownVersionListsTheKnownOnes)
 {
-	Result r = build("musl-9.9");
-	EXPECT_EQ(r.status, 2);
+	outcome r = build("musl-9.9");
+	EXPECT_EQ(r.code, 2);
 	EXPECT_EQ(r.out, "build-libc: unknown LIBC-VERSION musl-9.9; "
 			 "known are musl-0.1\n");
 	r = build("musl-0x1");
-	EXPECT_EQ(r.status, 2) << "a dot is a dot: " << r.out;
-	EXPECT_EQ(build("").status, 2);
-	EXPECT_EQ(build("--jobs 0 musl-0.1").status, 2);
-	EXPECT_EQ(build("--prefix").status, 2);
+	EXPECT_EQ(r.code, 2) << "a dot is a dot: " << r.out;
+	EXPECT_EQ(build("").code, 2);
+	EXPECT_EQ(build("--jobs 0 musl-0.1").code, 2);
+	EXPECT_EQ(build("--prefix").code, 2);
 }
 
 TEST_F(BuildLibc, CorruptTarballIsNamedAndTheNextSourceUsed)
@@ -228,9 +213,9 @@ TEST_F(BuildLibc, CorruptTarballIsNamedAndTheNextSourceUsed)
 	for (const char *damage : {"truncate -s -9 ", "printf xx >> "}) {
 		sh(damage + bad.string());
 		std::string got = checksum();
-		Result r = build("--fetch-only --source-dir " +
+		outcome r = build("--fetch-only --source-dir " +
 				 (dir / "tarballs").string() + " musl-0.1");
-		EXPECT_EQ(r.status, 0);
+		EXPECT_EQ(r.code, 0);
 		EXPECT_TRUE(has(r.out, bad.string() +
 					       " is corrupt or truncated: "
 					       "SHA-256 is " +
@@ -239,8 +224,8 @@ TEST_F(BuildLibc, CorruptTarballIsNamedAndTheNextSourceUsed)
 		EXPECT_TRUE(has(r.out, "/build/cache/musl-0.1.tar.gz\n"));
 	}
 	fs::remove_all(dir / "build/cache");
-	Result r = build_it();
-	EXPECT_EQ(r.status, 3);
+	outcome r = build_it();
+	EXPECT_EQ(r.code, 3);
 	EXPECT_TRUE(has(r.out, "is corrupt or truncated")) << r.out;
 	EXPECT_TRUE(has(r.out, "give it by --source-dir")) << r.out;
 	EXPECT_FALSE(complete());
@@ -252,8 +237,8 @@ TEST_F(BuildLibc, MissingToolIsNamedBeforeAnythingStarts)
 	fs::create_directories(bin);
 	sh("cd " + bin.string() +
 	   " && ln -s /bin/[!.]* /usr/bin/[!.]* .; rm make patch");
-	Result r = build_it("PATH=" + bin.string());
-	EXPECT_EQ(r.status, 3);
+	outcome r = build_it("PATH=" + bin.string());
+	EXPECT_EQ(r.code, 3);
 	EXPECT_EQ(r.out.find("build-libc: missing: make patch; "), 0u) << r.out;
 	EXPECT_TRUE(has(r.out, " make patch\n")) << r.out;
 	EXPECT_EQ(std::count(r.out.begin(), r.out.end(), '\n'), 1);
@@ -264,26 +249,26 @@ TEST_F(BuildLibc, PatchThatDoesNotApplyNamesFileAndHunk)
 {
 	fs::path second = patches / "musl-0.1/0002-again.patch";
 	fs::copy(data / greet, second);
-	Result r = build_it();
-	EXPECT_EQ(r.status, 4);
+	outcome r = build_it();
+	EXPECT_EQ(r.code, 4);
 	EXPECT_TRUE(has(r.out, "0002-again.patch does not apply to "
 			       "musl-0.1.tar.gz: greeting: "))
 		<< r.out;
 	write(second, "--- a/greeting\n+++ b/greeting\n@@ -1,3 +1,3 @@\n"
 		      " one\n-absent\n+present\n three\n");
 	r = build_it();
-	EXPECT_EQ(r.status, 4);
+	EXPECT_EQ(r.code, 4);
 	EXPECT_TRUE(has(r.out, "greeting: hunk #1 FAILED at 1")) << r.out;
 	write(second, "--- a/nowhere\n+++ b/nowhere\n@@ -1,3 +1,3 @@\n"
 		      " one\n-absent\n+present\n three\n");
 	r = build_it();
-	EXPECT_EQ(r.status, 4);
+	EXPECT_EQ(r.code, 4);
 	EXPECT_TRUE(has(r.out, "nowhere: no such file")) << r.out;
 	EXPECT_FALSE(fs::exists(dir / "build/work/musl-0.1/src"));
 	EXPECT_FALSE(complete());
 
 	fs::remove(second);
-	EXPECT_EQ(build_it().status, 0);
+	EXPECT_EQ(build_it().code, 0);
 	expect_whole();
 }
 
@@ -291,41 +276,41 @@ TEST_F(BuildLibc, ManualPatchIsSkippedWhereThereIsNoManual)
 {
 	write(patches / "musl-0.1/0002-manual-tell.patch",
 	      "--- a/manual/x\n+++ b/manual/x\n@@ -1,1 +1,1 @@\n-a\n+b\n");
-	Result r = build_it();
-	EXPECT_EQ(r.status, 0) << r.out;
-	EXPECT_TRUE(has(read(dir / "build/log/musl-0.1.log"),
+	outcome r = build_it();
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(content(dir / "build/log/musl-0.1.log"),
 			"0002-manual-tell.patch skipped"));
 }
 
 TEST_F(BuildLibc, FailedBuildShowsTheErrorAndTheLog)
 {
-	Result r = build_it("FAKE_FAIL=5");
-	EXPECT_EQ(r.status, 4);
+	outcome r = build_it("FAKE_FAIL=5");
+	EXPECT_EQ(r.code, 4);
 	EXPECT_TRUE(has(r.out, "x.c:3: error: boom")) << r.out;
 	EXPECT_TRUE(has(r.out, "build of musl-0.1 failed")) << r.out;
 	EXPECT_TRUE(has(r.out, "/build/log/musl-0.1.log\n")) << r.out;
 	EXPECT_FALSE(complete());
-	EXPECT_EQ(build_it().status, 0);
+	EXPECT_EQ(build_it().code, 0);
 	expect_whole();
 }
 
 TEST_F(BuildLibc, PrefixThatIsNoSysrootIsLeftAlone)
 {
 	write(dir / "mine/file", "precious");
-	Result r = build("--prefix " + (dir / "mine").string() +
+	outcome r = build("--prefix " + (dir / "mine").string() +
 			 " --source-dir " + (dir / "tarballs").string() +
 			 " musl-0.1");
-	EXPECT_EQ(r.status, 2);
+	EXPECT_EQ(r.code, 2);
 	EXPECT_TRUE(has(r.out, "exists and is no sysroot")) << r.out;
-	EXPECT_EQ(read(dir / "mine/file"), "precious");
+	EXPECT_EQ(content(dir / "mine/file"), "precious");
 }
 
 TEST_F(BuildLibc, SecondRunWaitsForTheFirst)
 {
 	std::string run = command("--source-dir " +
 				  (dir / "tarballs").string() + " musl-0.1");
-	Result r = sh(run + " & " + run + "; a=$?; wait $!; exit $((a + $?))");
-	EXPECT_EQ(r.status, 0) << r.out;
+	outcome r = sh(run + " & " + run + "; a=$?; wait $!; exit $((a + $?))");
+	EXPECT_EQ(r.code, 0) << r.out;
 	EXPECT_TRUE(has(r.out, "waiting for another")) << r.out;
 	expect_whole();
 }
@@ -336,12 +321,12 @@ TEST_F(BuildLibc, NoNetworkIsSaidSo)
 	      "deb http://127.0.0.1:9/debian stable main\n");
 	table("musl_0.1.orig.tar.gz", "archive:trixie");
 	write(patches / "sources",
-	      read(patches / "sources") + "musl-0.1 musl-0.1.tar.gz " +
+	      content(patches / "sources") + "musl-0.1 musl-0.1.tar.gz " +
 		      checksum() + " http://127.0.0.1:9/\n");
-	Result r = build("musl-0.1",
+	outcome r = build("musl-0.1",
 			 "TLABI_OFFLINE= TLABI_APT_ETC=" +
 				 (dir / "apt").string());
-	EXPECT_EQ(r.status, 3);
+	EXPECT_EQ(r.code, 3);
 	EXPECT_TRUE(has(r.out, "http://127.0.0.1:9/ cannot be reached"))
 		<< r.out;
 	EXPECT_TRUE(has(r.out, "give it by --source-dir")) << r.out;
@@ -355,9 +340,9 @@ TEST_F(BuildLibc, ArchiveIsAskedWithoutTouchingTheSystems)
 {
 	if (system("command -v apt-get gpg gpgconf >/dev/null"))
 		GTEST_SKIP() << "apt-get or gpg is not here";
-	Result r = sh("bash " + (data / "archive").string() + " " +
+	outcome r = sh("bash " + (data / "archive").string() + " " +
 		      dir.string());
-	ASSERT_EQ(r.status, 0) << r.out;
+	ASSERT_EQ(r.code, 0) << r.out;
 	table("musl_0.1.orig.tar.gz", "archive:trixie");
 	std::string environment =
 		"TLABI_OFFLINE= TLABI_APT_ETC=" + (dir / "apt").string();
@@ -380,8 +365,8 @@ TEST_F(BuildLibc, ArchiveIsAskedWithoutTouchingTheSystems)
 	for (const auto &form : forms) {
 		write(dir / "apt" / form[0], form[1]);
 		r = build("--fetch-only musl-0.1", environment);
-		EXPECT_EQ(r.status, 0)
-			<< r.out << read(dir / "build/log/musl-0.1.log");
+		EXPECT_EQ(r.code, 0)
+			<< r.out << content(dir / "build/log/musl-0.1.log");
 		EXPECT_TRUE(
 			has(r.out, "/build/cache/musl_0.1.orig.tar.gz\n"));
 		fs::remove_all(dir / "build/cache");
@@ -392,7 +377,7 @@ TEST_F(BuildLibc, ArchiveIsAskedWithoutTouchingTheSystems)
 	write(dir / "apt/sources.list",
 	      "deb [trusted=yes] file:" + repo + " stable main\n");
 	r = build("--fetch-only musl-0.1", environment);
-	EXPECT_EQ(r.status, 3) << r.out;
+	EXPECT_EQ(r.code, 3) << r.out;
 	EXPECT_EQ(sh(state).out, before);
 }
 
@@ -407,17 +392,17 @@ TEST_F(BuildLibc, UpstreamIsAskedAndWhatItSendsIsChecked)
 			     " ]; do sleep 0.1; done")
 				  .out;
 	table("musl-0.1.tar.gz",
-	      "http://127.0.0.1:" + read(dir / "tarballs/port") + "/");
-	Result good = build("--fetch-only musl-0.1",
+	      "http://127.0.0.1:" + content(dir / "tarballs/port") + "/");
+	outcome good = build("--fetch-only musl-0.1",
 			    "TLABI_OFFLINE= http_proxy=");
 	fs::remove_all(dir / "build/cache");
 	sh("truncate -s 100 " + tarball.string());
-	Result bad = build("--fetch-only musl-0.1",
+	outcome bad = build("--fetch-only musl-0.1",
 			   "TLABI_OFFLINE= http_proxy=");
 	sh("kill " + pid);
-	EXPECT_EQ(good.status, 0) << good.out;
+	EXPECT_EQ(good.code, 0) << good.out;
 	EXPECT_TRUE(has(good.out, "/build/cache/musl-0.1.tar.gz\n"));
-	EXPECT_EQ(bad.status, 3);
+	EXPECT_EQ(bad.code, 3);
 	EXPECT_TRUE(has(bad.out, "corrupt or truncated")) << bad.out;
 	EXPECT_FALSE(fs::exists(dir / "build/cache/musl-0.1.tar.gz"));
 }
@@ -440,7 +425,7 @@ TEST_P(Interrupted, NextRunCompletes)
 					  " musl-0.1",
 				  path + "FAKE_PID=" + pid +
 					  " FAKE_STOP=" + GetParam());
-	Result r = sh("exec 3>&1; exec " + run +
+	outcome r = sh("exec 3>&1; exec " + run +
 		      " >/dev/null 2>&1 3>&- & run=$!; "
 		      "for i in $(seq 100); do [ -s " +
 		      pid +
@@ -450,11 +435,11 @@ TEST_P(Interrupted, NextRunCompletes)
 		      ")/status; }; for i in $(seq 50); do alive || exit 0; "
 		      "sleep 0.1; done; echo the phase goes on; exit 1");
 	ASSERT_TRUE(fs::exists(pid)) << "never got there: " << r.out;
-	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_EQ(r.code, 0) << r.out;
 	EXPECT_FALSE(complete());
 
 	r = build_it();
-	EXPECT_EQ(r.status, 0) << r.out << read(dir / "build/log/musl-0.1.log");
+	EXPECT_EQ(r.code, 0) << r.out << content(dir / "build/log/musl-0.1.log");
 	expect_whole();
 }
 
@@ -478,10 +463,10 @@ TEST_F(BuildLibc, FullDiskIsSaidSoAndTheNextRunWorks)
 		      "; echo status $?\ncat " +
 		      (prefix / "lib/libc.so").string() + "\n");
 	std::string script = "sh " + (dir / "script").string();
-	Result r = sh("unshare -m " + script);
-	if (r.status == 1 || r.status == 99)
+	outcome r = sh("unshare -m " + script);
+	if (r.code == 1 || r.code == 99)
 		r = sh("unshare -rm " + script);
-	if (r.status == 1 || r.status == 99)
+	if (r.code == 1 || r.code == 99)
 		GTEST_SKIP() << "cannot mount a small file system: " << r.out;
 	EXPECT_TRUE(has(r.out, "no space left under " + disk.string()))
 		<< r.out;
@@ -495,9 +480,9 @@ TEST_F(BuildLibc, FullDiskIsSaidSoAndTheNextRunWorks)
 TEST(RealMusl, InterruptedBuildIsCompleted)
 {
 	std::string tool =
-		(source_root() / "libc-patches/build-libc").string();
-	Result r = sh(tool + " --fetch-only musl 2>/dev/null");
-	if (r.status)
+		(source_dir() / "libc-patches/build-libc").string();
+	outcome r = sh(tool + " --fetch-only musl 2>/dev/null");
+	if (r.code)
 		GTEST_SKIP() << "no source of musl can be had";
 	fs::path tarball = r.out.substr(0, r.out.find('\n'));
 	std::string version =
@@ -526,7 +511,7 @@ TEST(RealMusl, InterruptedBuildIsCompleted)
 		<< "the compilation goes on";
 
 	r = sh(run);
-	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_EQ(r.code, 0) << r.out;
 	EXPECT_FALSE(has(r.out, "configure")) << "resumed, not begun anew";
 	r = sh("cd " + dir.string() +
 	       " && echo '#include <stdio.h>\nint main(void) { return "

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.hh"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <iostream>
-#include <atomic>
 #include <regex>
+#include <sstream>
 #include <thread>
 
 #include <fcntl.h>
@@ -26,6 +29,29 @@ strings operator+(strings a, const strings &b)
 {
 	a.insert(a.end(), b.begin(), b.end());
 	return a;
+}
+
+/* ---- text ---- */
+
+std::string content(const fs::path &file)
+{
+	std::ostringstream all;
+
+	all << std::ifstream(file, std::ios::binary).rdbuf();
+	return all.str();
+}
+
+bool has(const std::string &text, const std::string &part)
+{
+	return text.find(part) != std::string::npos;
+}
+
+std::string identifier(std::string s)
+{
+	std::replace(s.begin(), s.end(), '+', 'x');
+	std::replace_if(s.begin(), s.end(),
+			[](unsigned char c) { return !isalnum(c); }, '_');
+	return s;
 }
 
 /* ---- outcome ---- */
@@ -75,15 +101,15 @@ std::string outcome::text(const std::string &key) const
 	return value;
 }
 
-long outcome::number(const std::string &key) const
+figure outcome::number(const std::string &key) const
 {
 	std::string value;
 	char *end;
 
 	if (!find(out, key, &value) || value.empty())
-		return LONG_MIN;
-	long n = std::strtol(value.c_str(), &end, 0);
-	return *end ? LONG_MIN : n;
+		return {};
+	const long n = std::strtol(value.c_str(), &end, 0);
+	return *end ? figure() : figure(n);
 }
 
 std::ostream &operator<<(std::ostream &to, const outcome &what)
@@ -196,19 +222,30 @@ outcome run(const strings &command, const options &how)
 	return got;
 }
 
-std::vector<outcome> run_all(const std::vector<strings> &commands)
+outcome sh(const std::string &script, const options &how)
 {
-	std::vector<outcome> got(commands.size());
+	return run({"sh", "-c", "exec 2>&1\n" + script}, how);
+}
+
+void each(size_t n, const std::function<void(size_t)> &work)
+{
 	std::vector<std::thread> workers;
 	std::atomic<size_t> next{0};
 
-	for (unsigned int n = std::thread::hardware_concurrency(); n; --n)
+	for (unsigned int w = std::thread::hardware_concurrency(); w; --w)
 		workers.emplace_back([&] {
-			for (size_t i; (i = next++) < commands.size();)
-				got[i] = run(commands[i]);
+			for (size_t i; (i = next++) < n;)
+				work(i);
 		});
 	for (std::thread &w : workers)
 		w.join();
+}
+
+std::vector<outcome> run_all(const std::vector<strings> &commands)
+{
+	std::vector<outcome> got(commands.size());
+
+	each(commands.size(), [&](size_t i) { got[i] = run(commands[i]); });
 	return got;
 }
 

@@ -7,10 +7,15 @@
 #pragma once
 
 #include <chrono>
-#include <climits>
+#include <compare>
+#include <concepts>
 #include <filesystem>
+#include <functional>
+#include <optional>
+#include <ostream>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -24,6 +29,55 @@ strings operator+(strings a, const strings &b);
 
 /* ---- running ---- */
 
+/*
+ * A number that a program printed, or none.  Unlike two empty optionals, two
+ * that are missing are not equal, and a missing one is not less than anything:
+ * an expectation about a key that was never printed fails.
+ */
+struct figure {
+	std::optional<long> value;
+
+	figure() = default;
+	template <class T>	/* a number, or a name for one */
+		requires std::integral<T> || std::is_enum_v<T>
+	figure(T n) : value(static_cast<long>(n)) {}
+
+	explicit operator bool() const { return value.has_value(); }
+	long operator*() const { return value.value(); }
+
+	friend bool operator==(const figure &a, const figure &b)
+	{
+		return a && b && *a == *b;
+	}
+	friend bool operator!=(const figure &a, const figure &b)
+	{
+		return a && b && *a != *b;
+	}
+	friend std::partial_ordering operator<=>(const figure &a,
+						 const figure &b)
+	{
+		if (!a || !b)
+			return std::partial_ordering::unordered;
+		return *a <=> *b;
+	}
+	friend figure operator+(const figure &a, const figure &b)
+	{
+		return a && b ? figure(*a + *b) : figure();
+	}
+	friend figure operator*(const figure &a, const figure &b)
+	{
+		return a && b ? figure(*a * *b) : figure();
+	}
+	friend figure operator/(const figure &a, const figure &b)
+	{
+		return a && b ? figure(*a / *b) : figure();
+	}
+	friend std::ostream &operator<<(std::ostream &to, const figure &n)
+	{
+		return n ? to << *n : to << "missing";
+	}
+};
+
 struct outcome {
 	strings command;
 	int code = -1;		/* exit status; -1 if a signal ended it */
@@ -35,8 +89,8 @@ struct outcome {
 	bool has(const std::string &key) const;
 	/* What the last line "key=value" says; "" if there is none. */
 	std::string text(const std::string &key) const;
-	/* The same as a number; LONG_MIN if there is none. */
-	long number(const std::string &key) const;
+	/* The same as a number. */
+	figure number(const std::string &key) const;
 };
 
 /* For EXPECT_...(...) << what: the command, how it ended, what it wrote. */
@@ -50,8 +104,20 @@ struct options {
 /* The environment's own opt-outs are not passed on. */
 outcome run(const strings &command, const options &how = {});
 
-/* Run many, as many at a time as there are cpus; in the order given. */
+/* A shell's script: what it writes to either stream is in out, in order. */
+outcome sh(const std::string &script,
+	   const options &how = {{}, std::chrono::minutes(10)});
+
+/* Call work(0) to work(n - 1), as many at a time as there are cpus. */
+void each(size_t n, const std::function<void(size_t)> &work);
+/* Run many in this way; in the order given. */
 std::vector<outcome> run_all(const std::vector<strings> &commands);
+
+/* What a file holds; empty if it cannot be read. */
+std::string content(const fs::path &file);
+bool has(const std::string &text, const std::string &part);
+/* The same as part of a test's name. */
+std::string identifier(std::string s);
 
 /* What the first group of each match of pattern in text holds. */
 std::set<std::string> all_matches(const std::string &text,
@@ -63,9 +129,11 @@ fs::path source_dir();		/* TOP_SRCDIR */
 fs::path build_dir();		/* TOP_BUILDDIR */
 fs::path probes_dir();		/* tests/probes in the source */
 fs::path tlabi_build();		/* TLABI_BUILD */
+fs::path sysroots_dir();
 fs::path scratch_dir();		/* tests/work in the build */
 std::string cc(), cxx();	/* CC, CXX */
 std::string clang();		/* CLANG; empty if there is none */
+std::string clang_or_none();	/* a name that is not found, then */
 bool have(const std::string &tool);
 
 /* ---- C libraries ---- */

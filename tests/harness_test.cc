@@ -55,9 +55,29 @@ TEST(Run, ReadsKeysAndValues)
 	EXPECT_EQ(got.text("text"), "b=c");
 	EXPECT_EQ(got.number("end"), 7);
 	for (const char *key : {"odd", "none", "b", "missing"})
-		EXPECT_EQ(got.number(key), LONG_MIN) << key;
+		EXPECT_FALSE(got.number(key)) << key;
 	EXPECT_TRUE(got.has("none"));
 	EXPECT_FALSE(got.has("b"));
+}
+
+TEST(Run, AMissingNumberMeetsNoExpectation)
+{
+	const figure none, five = 5;
+
+	EXPECT_FALSE(none == none || none != none || none == 0 || none != 0);
+	EXPECT_FALSE(none < 0 || none > 0 || none <= none || none >= none);
+	EXPECT_FALSE(none < five || none > five || none / 20 < five);
+	EXPECT_TRUE(five == 5 && five != 6 && five < 6 && five >= 5u);
+	EXPECT_EQ(testing::PrintToString(none), "missing");
+	EXPECT_EQ(testing::PrintToString(five), "5");
+}
+
+TEST(Shell, GivesBothStreamsInOrder)
+{
+	outcome got = sh("echo one; echo two >&2\necho three; exit 4");
+
+	EXPECT_EQ(got.out, "one\ntwo\nthree\n");
+	EXPECT_EQ(got.code, 4);
 }
 
 TEST(Compile, RedoesWhatChangedOnly)

@@ -40,7 +40,7 @@ fs::path tlabi_build()
 	return from_env("TLABI_BUILD", source_dir() / "build");
 }
 
-static fs::path sysroots_dir()
+fs::path sysroots_dir()
 {
 	return tlabi_build() / "sysroot";
 }
@@ -67,6 +67,11 @@ std::string clang()
 		return have(name) ? name : std::string();
 	}();
 	return found;
+}
+
+std::string clang_or_none()
+{
+	return clang().empty() ? "clang" : clang();
 }
 
 /* ---- C libraries ---- */
@@ -224,13 +229,6 @@ std::vector<variant> patched_glibc_variants(const strings &modes)
 		return v.libc.family != family::glibc;
 	});
 	return some;
-}
-
-static std::string identifier(std::string s)
-{
-	std::replace_if(s.begin(), s.end(),
-			[](unsigned char c) { return !isalnum(c); }, '_');
-	return s;
 }
 
 std::string variant_name(const testing::TestParamInfo<variant> &info)

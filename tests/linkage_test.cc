@@ -21,11 +21,6 @@ static std::ostream &operator<<(std::ostream &to, const tools &t)
 	return to << t.name;
 }
 
-static std::string clang_or_none()
-{
-	return clang().empty() ? "clang" : clang();
-}
-
 static std::vector<tools> native()
 {
 	std::vector<tools> all;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,11 +13,12 @@
 #include <string>
 #include <vector>
 
-#include <sys/wait.h>
+#include "harness.hh"
 
 namespace man
 {
 
+using harness::content, harness::have, harness::sh;
 namespace fs = std::filesystem;
 using std::string;
 
@@ -30,40 +30,6 @@ inline string env(const char *name, const string &otherwise)
 }
 
 inline const fs::path top = env("TOP_SRCDIR", ".");
-
-struct result {
-	int status;
-	string output;
-};
-
-/* What a shell command says on both streams, and its exit status. */
-inline result run(const string &command)
-{
-	result r{-1, ""};
-	char buffer[4096];
-	FILE *pipe = popen(("{ " + command + "\n} 2>&1").c_str(), "r");
-
-	if (!pipe)
-		return r;
-	while (size_t n = fread(buffer, 1, sizeof buffer, pipe))
-		r.output.append(buffer, n);
-	int status = pclose(pipe);
-	r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-	return r;
-}
-
-inline bool have(const string &tool)
-{
-	return run("command -v " + tool).status == 0;
-}
-
-inline string slurp(const fs::path &file)
-{
-	std::ostringstream text;
-
-	text << std::ifstream(file).rdbuf();
-	return text.str();
-}
 
 inline std::vector<string> lines(const string &text)
 {
@@ -118,7 +84,7 @@ struct page {
 	}
 	string source() const
 	{
-		return slurp(file);
+		return content(file);
 	}
 	bool alias() const
 	{
@@ -129,9 +95,9 @@ struct page {
 	string rendered(int width = 78) const
 	{
 		string text =
-		    run("mandoc -T ascii -O width=" + std::to_string(width) +
+		    sh("mandoc -T ascii -O width=" + std::to_string(width) +
 			" '" + file.string() + "'")
-			.output;
+			.out;
 		return replaced(text, "[^\n]\b", "");
 	}
 

@@ -139,7 +139,7 @@ const api &headers()
 					entry.path().filename().string() +
 					">\n";
 		return parse(
-		    run(cc + " -E -P " + s.write("all.c", text)).output);
+		    sh(cc + " -E -P " + s.write("all.c", text)).out);
 	}();
 	return all;
 }
@@ -209,13 +209,13 @@ string common_macros()
 	for (const char *name :
 	     {"section.h", "operation.h", "ops.h", "index.h",
 	      "transaction.h"})
-		text += slurp(top / "include/rseq" / name);
+		text += content(top / "include/rseq" / name);
 	return text;
 }
 
 string macros_of(const string &isa)
 {
-	return slurp(top / "arch" / (isa + ".h"));
+	return content(top / "arch" / (isa + ".h"));
 }
 
 /* Whether every instruction set has the macro. */
@@ -298,13 +298,13 @@ TEST_P(Man, LintsClean)
 	const string file = " '" + p.file.string() + "'";
 
 	/* All it has to say but one: the host's own pages have such titles. */
-	EXPECT_EQ(replaced(run("mandoc -T lint" + file).output,
+	EXPECT_EQ(replaced(sh("mandoc -T lint" + file).out,
 			   ".*lower case character in document title.*\n", ""),
 		  "");
 	if (have("groff")) {
 		EXPECT_EQ(
-		    run("groff -Tutf8 -man -t -ww -z -rCHECKSTYLE=3" + file)
-			.output,
+		    sh("groff -Tutf8 -man -t -ww -z -rCHECKSTYLE=3" + file)
+			.out,
 		    "");
 	}
 }
@@ -347,7 +347,7 @@ TEST_P(Man, EveryReferenceToOurPagesExists)
 {
 	static const std::regex reference(
 	    "\\b((?:lib)?rseq[\\w+-]*|tlabi[\\w+-]*) ?\\((\\d)\\)");
-	for (const string &text : {p.rendered(400), slurp(top / "README.md")})
+	for (const string &text : {p.rendered(400), content(top / "README.md")})
 		for (std::sregex_iterator
 			 i(text.begin(), text.end(), reference),
 		     end;
@@ -384,9 +384,9 @@ void expect_in_namespace(const string &includes,
 
 	for (const string &name : names)
 		program += "using " + name + ";\n";
-	const result r =
-	    run(cxx + " -fsyntax-only " + s.write("names.cc", program));
-	EXPECT_EQ(r.status, 0) << r.output << program;
+	const harness::outcome r =
+	    sh(cxx + " -fsyntax-only " + s.write("names.cc", program));
+	EXPECT_EQ(r.code, 0) << r.out << program;
 }
 
 TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
@@ -425,8 +425,8 @@ TEST_P(Man, SynopsisIsWhatTheHeadersDeclare)
 	/* The headers that the page names declare it; again is no conflict. */
 	const string program = includes + uses + "}\n" + prototypes;
 	scratch s;
-	result r = run(cc + " -fsyntax-only " + s.write("synopsis.c", program));
-	EXPECT_EQ(r.status, 0) << r.output << program;
+	harness::outcome r = sh(cc + " -fsyntax-only " + s.write("synopsis.c", program));
+	EXPECT_EQ(r.code, 0) << r.out << program;
 }
 
 /* A variant is the function in the SYNOPSIS but for its name and its words. */
@@ -485,14 +485,14 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 		compile = replaced(compile, "-lrseq", "");
 		const string in = "cd '" + s.dir.string() + "' && ";
 		/* The flags may hold paths that begin here, not there. */
-		result r = run(
+		harness::outcome r = sh(
 		    replaced((cpp ? cxx : cc) + compile, " (\\w+\\.cc?)\\b",
 			     (" '" + s.dir.string() + "/$1'").c_str()) +
 		    (e.compile.find("-lrseq") == string::npos ? ""
 							      : " " + libs) +
 		    " && mv '" + e.command.substr(2) + "' '" + s.dir.string() +
 		    "'");
-		ASSERT_EQ(r.status, 0) << e.file << ":\n" << r.output;
+		ASSERT_EQ(r.code, 0) << e.file << ":\n" << r.out;
 		/* The same with sequences and without. */
 		std::vector<string> settings = {""};
 		if (e.source.find("enum rseq_result") != string::npos)
@@ -500,13 +500,13 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 			    "GLIBC_TUNABLES=glibc.pthread.rseq=0 "
 			    "TLABI_RSEQ=0 ");
 		for (const string &setting : settings) {
-			r = run(in + setting + "timeout 60 " + e.command);
-			EXPECT_EQ(r.status, 0) << setting << e.file << ":\n"
-					       << r.output;
+			r = sh(in + setting + "timeout 60 " + e.command);
+			EXPECT_EQ(r.code, 0) << setting << e.file << ":\n"
+					       << r.out;
 			EXPECT_TRUE(
-			    std::regex_match(r.output, std::regex(e.output)))
+			    std::regex_match(r.out, std::regex(e.output)))
 			    << setting << e.file << " said:\n"
-			    << r.output << "expected:\n"
+			    << r.out << "expected:\n"
 			    << e.output;
 		}
 	}
@@ -540,8 +540,8 @@ TEST_P(Man, NumbersAreThoseOfTheHeaders)
 	EXPECT_TRUE(p.name() != "tlabi" ||
 		    program.find("offsetof") != string::npos);
 	scratch s;
-	result r = run(cc + " -fsyntax-only " + s.write("numbers.c", program));
-	EXPECT_EQ(r.status, 0) << r.output;
+	harness::outcome r = sh(cc + " -fsyntax-only " + s.write("numbers.c", program));
+	EXPECT_EQ(r.code, 0) << r.out;
 }
 
 TEST_P(ManAlias, LeadsToAPageThatNamesIt)
@@ -618,7 +618,7 @@ TEST(ManPages, MacrosAreThoseOfTheHeaders)
 	for (const string &isa : architectures())
 		text += macros_of(isa);
 	const auto defined = signatures(text, " *#define ");
-	for (const string &line : lines(slurp(top / "man/rseq_critical.3"))) {
+	for (const string &line : lines(content(top / "man/rseq_critical.3"))) {
 		const string sig = joined(line);
 		if (tag && sig.starts_with("RSEQ_")) {
 			shown.insert(sig);
@@ -684,8 +684,8 @@ TEST(ManPages, SectionsOfOnesOwnCompileForEveryArchitecture)
 			    (s.dir / "a.o").string() + "' '" +
 			    s.write("a.c", program) + "' ";
 			for (const char *level : {"-O0", "-O2"}) {
-				const result r = run(command + level);
-				EXPECT_EQ(r.status, 0) << isa << r.output;
+				const harness::outcome r = sh(command + level);
+				EXPECT_EQ(r.code, 0) << isa << r.out;
 			}
 		}
 	}
@@ -701,7 +701,7 @@ TEST(ManPages, RseqInfoPrintsWhatItsPageLists)
 	if (!have("mandoc") || !fs::exists(info))
 		GTEST_SKIP() << "mandoc is not installed, or no " << info;
 	const string page_text = page{top / "man/rseq-info.1"}.part("OUTPUT");
-	const string json = run("'" + info.string() + "' --json").output;
+	const string json = sh("'" + info.string() + "' --json").out;
 	int keys = 0;
 
 	for (std::sregex_iterator i(json.begin(), json.end(), key), end;

@@ -2,9 +2,6 @@
 /* One program, compiled in many ways and run: a test for each of them. */
 #pragma once
 
-#include <atomic>
-#include <thread>
-
 #include "harness.hh"
 
 namespace harness {
@@ -48,29 +45,10 @@ inline std::vector<result> build_and_run_all(const program &p,
 					     const std::vector<config> &all)
 {
 	std::vector<result> results(all.size());
-	std::vector<std::thread> workers;
-	std::atomic<size_t> next = 0;
 
-	for (unsigned int n = 0; n < std::thread::hardware_concurrency(); ++n)
-		workers.emplace_back([&] {
-			for (size_t i; (i = next++) < all.size();)
-				results[i] = build_and_run(p, all[i]);
-		});
-	for (std::thread &t : workers)
-		t.join();
+	each(all.size(),
+	     [&](size_t i) { results[i] = build_and_run(p, all[i]); });
 	return results;
-}
-
-inline std::string identifier(std::string s)
-{
-	std::string id;
-
-	for (char c : s)
-		if (isalnum(static_cast<unsigned char>(c)))
-			id += c;
-		else if (c == '+')
-			id += 'x';
-	return id;
 }
 
 inline const strings optimizations = {"-O0", "-O1", "-O2", "-O3", "-Os"};
@@ -85,17 +63,12 @@ inline void add(std::vector<config> &all, const strings &compiler,
 
 	for (const std::string &f : flags)
 		if (f[1] == 'O' || f.starts_with("-fP") || f == "-fno-pie")
-			c.name += "_" + identifier(f);
+			c.name += "_" + identifier(f.substr(1));
 	if (!have(compiler[0]))
 		c.missing = compiler[0] + " is not here";
 	if (!runner.empty() && !have(runner[0]))
 		c.missing = runner[0] + " is not here";
 	all.push_back(c);
-}
-
-inline std::string clang_or_none()
-{
-	return clang().empty() ? "clang" : clang();
 }
 
 /* Each language, level and kind of code, by each compiler. */

@@ -20,11 +20,6 @@ static std::ostream &operator<<(std::ostream &to, const language &l)
 	return to << l.name;
 }
 
-static std::string clang_or_none()
-{
-	return clang().empty() ? "clang" : clang();
-}
-
 static const char *const every_level[] = {"-O0", "-O1", "-O2", "-O3", "-Os",
 					  "-Og"};
 

@@ -17,11 +17,6 @@ static std::ostream &operator<<(std::ostream &to, const dialect &d)
 	return to << d.name;
 }
 
-static std::string clang_or_none()
-{
-	return clang().empty() ? "clang" : clang();
-}
-
 class Overloads : public testing::TestWithParam<dialect> {
 protected:
 	void SetUp() override

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <sys/wait.h>
 
 #include <cctype>
 #include <cstdio>
@@ -14,35 +13,18 @@
 #include <tuple>
 #include <vector>
 
-#include "shell.hh"
+#include "harness.hh"
 
-namespace fs = std::filesystem;
+using namespace harness;
 
 namespace
 {
-
-bool have(const char *tool)
-{
-	return !sh(std::string("command -v ") + tool).status;
-}
-
-fs::path source_root()
-{
-	const char *dir = getenv("TOP_SRCDIR");
-	return fs::absolute(dir ? dir : ".");
-}
-
-fs::path sysroots()
-{
-	const char *dir = getenv("TLABI_BUILD");
-	return (dir ? fs::absolute(dir) : source_root() / "build") / "sysroot";
-}
 
 std::vector<std::string> built()
 {
 	std::vector<std::string> names;
 	std::error_code none;
-	for (const auto &entry : fs::directory_iterator(sysroots(), none))
+	for (const auto &entry : fs::directory_iterator(sysroots_dir(), none))
 		if (fs::exists(entry.path() / "share/tlabi/sysroot.txt"))
 			names.push_back(entry.path().filename());
 	return names;
@@ -66,7 +48,7 @@ class Sysroot : public testing::Test
 
 	std::string data(const char *file) const
 	{
-		return " " + (source_root() / "tests/sysroot" / file).string() +
+		return " " + (source_dir() / "tests/sysroot" / file).string() +
 		       " ";
 	}
 
@@ -79,7 +61,7 @@ class Sysroot : public testing::Test
 TEST_F(Sysroot, OneIsBuilt)
 {
 	if (built().empty())
-		GTEST_SKIP() << "no sysroot is built under " << sysroots();
+		GTEST_SKIP() << "no sysroot is built under " << sysroots_dir();
 }
 
 class Wrapper : public Sysroot,
@@ -87,7 +69,7 @@ class Wrapper : public Sysroot,
 			std::tuple<std::string, const char *, const char *>>
 {
       protected:
-	fs::path root = sysroots() / std::get<0>(GetParam());
+	fs::path root = sysroots_dir() / std::get<0>(GetParam());
 	std::string compiler = std::get<1>(GetParam());
 	std::string mode = std::get<2>(GetParam());
 	bool fixed = has(mode, "-static");
@@ -95,7 +77,7 @@ class Wrapper : public Sysroot,
 	void SetUp() override
 	{
 		Sysroot::SetUp();
-		if (!have(compiler.c_str()))
+		if (!have(compiler))
 			GTEST_SKIP() << compiler << " is not here";
 	}
 
@@ -107,7 +89,7 @@ class Wrapper : public Sysroot,
 
 	void expect_own_libc()
 	{
-		Result elf = sh("readelf -Wld " + program());
+		outcome elf = sh("readelf -Wld " + program());
 		EXPECT_EQ(has(elf.out, "program interpreter: " +
 					       (root / "lib/ld").string()),
 			  !fixed)
@@ -131,9 +113,9 @@ class Debugged : public Wrapper
 
 TEST_P(Wrapper, ThreadsRunAndTheLibcIsTheSysroots)
 {
-	Result r = sh(gcc() + "-Wall -Wextra -Werror -g" + data("thread.c") +
+	outcome r = sh(gcc() + "-Wall -Wextra -Werror -g" + data("thread.c") +
 		      "-o " + program() + " -lm -lpthread && " + program());
-	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.code, 0);
 	EXPECT_EQ(r.out, "in a thread\n");
 	expect_own_libc();
 	if (fixed)
@@ -150,45 +132,45 @@ TEST_P(Wrapper, StepByStepIsTheSame)
 	std::string pie = has(mode, "-no-pie") || mode == "-static"
 				  ? " -fno-pie "
 				  : " -fPIE ";
-	Result r = sh(gcc() + "-Werror" + pie + "-c" + data("thread.c") +
+	outcome r = sh(gcc() + "-Werror" + pie + "-c" + data("thread.c") +
 		      "-o " + object + " && " + gcc() + "-r -nostdlib " +
 		      object + " -o " + whole);
 	if (mode != "-pie" && mode != "-static-pie")
-		EXPECT_EQ(r.status, 0) << r.out;
+		EXPECT_EQ(r.code, 0) << r.out;
 	else
 		whole = object; // -r with -pie is a contradiction
 	r = sh(gcc() + whole + " -lm -o " + program() + " && " + program());
-	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.code, 0);
 	EXPECT_EQ(r.out, "in a thread\n");
 	expect_own_libc();
 }
 
 TEST_P(Wrapper, CleanupsRunInAForcedUnwind)
 {
-	Result r = sh(gcc() + "-fexceptions" + data("unwind.c") + "-o " +
+	outcome r = sh(gcc() + "-fexceptions" + data("unwind.c") + "-o " +
 		      program() + " && " + program());
-	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.code, 0);
 	EXPECT_EQ(r.out, "cleanup 7\n");
 }
 
 TEST_P(Cxx, ExceptionsAreCaught)
 {
 	std::string cxx = compiler == "gcc" ? "g++" : "clang++";
-	Result r = sh("TLABI_CXX=" + cxx + " " +
+	outcome r = sh("TLABI_CXX=" + cxx + " " +
 		      (root / "bin/tlabi-g++ ").string() + mode +
 		      " -std=c++20" + data("exception.cc") + "-o " + program() +
 		      " -pthread && " + program());
-	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.code, 0);
 	EXPECT_EQ(r.out, "caught\n");
 	expect_own_libc();
 }
 
 TEST_P(Wrapper, HeadersAreTheSysroots)
 {
-	Result r = sh("printf '#include <pthread.h>\\n#include <stdio.h>\\n"
+	outcome r = sh("printf '#include <pthread.h>\\n#include <stdio.h>\\n"
 		      "#include <asm/unistd.h>\\n' | " +
 		      gcc() + "-M -xc -");
-	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_EQ(r.code, 0) << r.out;
 	EXPECT_FALSE(has(r.out, " /usr/include")) << r.out;
 	for (const char *header : {"pthread.h", "stdio.h", "asm/unistd.h"})
 		EXPECT_TRUE(has(r.out, (root / "include" / header).string()) ||
@@ -201,7 +183,7 @@ TEST_P(Dynamic, LibrariesLoad)
 	std::string library = (dir / "libanswer.so").string();
 	std::string wrapper = "TLABI_CC=" + compiler + " " +
 			      (root / "bin/tlabi-gcc ").string();
-	Result r = sh("cd " + dir.string() +
+	outcome r = sh("cd " + dir.string() +
 		      " && echo 'int answer(void) { return 42; }' | " +
 		      wrapper + "-shared -fPIC -Wl,-z,text,-z,defs -xc - -o " +
 		      library +
@@ -209,7 +191,7 @@ TEST_P(Dynamic, LibrariesLoad)
 		      "{ return answer() - 42; }' | " +
 		      gcc() + "-xc - -L. -lanswer -Wl,-rpath," + dir.string() +
 		      " -o " + program() + " && " + program());
-	EXPECT_EQ(r.status, 0) << r.out;
+	EXPECT_EQ(r.code, 0) << r.out;
 	EXPECT_FALSE(has(sh("readelf -lW " + library).out, "interpreter"));
 }
 
@@ -219,21 +201,21 @@ TEST_P(Dynamic, RunnerRunsWhatAnotherLibcWasMeantFor)
 	std::string other =
 		musl ? gcc() + "-Wl,-dynamic-linker,/nowhere/ld-musl.so.1 "
 		     : compiler + " " + mode + " ";
-	Result r = sh(other + data("thread.c") + "-o " + program() +
+	outcome r = sh(other + data("thread.c") + "-o " + program() +
 		      " -lm -lpthread && " +
 		      (root / "bin/tlabi-run ").string() + program());
-	EXPECT_EQ(r.status, 0);
+	EXPECT_EQ(r.code, 0);
 	EXPECT_EQ(r.out, "in a thread\n");
 	r = sh((root / "bin/tlabi-run /nowhere/program").string());
-	EXPECT_EQ(r.status, 127);
+	EXPECT_EQ(r.code, 127);
 	EXPECT_TRUE(has(r.out, "no such program")) << r.out;
 }
 
 TEST_P(Debugged, DebuggersFollow)
 {
 	// DWARF 4: valgrind 3.19 cannot read clang's version 5.
-	Result r = sh(gcc() + "-gdwarf-4" + data("thread.c") + "-lm -o " + program());
-	ASSERT_EQ(r.status, 0) << r.out;
+	outcome r = sh(gcc() + "-gdwarf-4" + data("thread.c") + "-lm -o " + program());
+	ASSERT_EQ(r.code, 0) << r.out;
 	if (have("gdb")) {
 		r = sh("gdb -batch -ex 'break thread' -ex run -ex backtrace "
 		       "-ex continue " +
@@ -244,7 +226,7 @@ TEST_P(Debugged, DebuggersFollow)
 	}
 	if (have("valgrind")) {
 		r = sh("valgrind -q --error-exitcode=9 " + program());
-		EXPECT_EQ(r.status, 0);
+		EXPECT_EQ(r.code, 0);
 		EXPECT_EQ(r.out, "in a thread\n");
 	}
 }
@@ -259,7 +241,7 @@ std::vector<std::string> with_cxx()
 {
 	std::vector<std::string> names;
 	for (const std::string &name : built())
-		if (fs::exists(sysroots() / name / "bin/tlabi-g++"))
+		if (fs::exists(sysroots_dir() / name / "bin/tlabi-g++"))
 			names.push_back(name);
 	return names;
 }

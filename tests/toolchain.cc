@@ -16,15 +16,6 @@ namespace harness {
 
 /* ---- building ---- */
 
-static std::string content(const fs::path &file)
-{
-	std::ifstream in(file, std::ios::binary);
-	std::ostringstream all;
-
-	all << in.rdbuf();
-	return all.str();
-}
-
 static std::string stamp(const fs::path &file)
 {
 	struct stat st;

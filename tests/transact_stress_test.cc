@@ -134,8 +134,8 @@ static double reruns(const std::string &kind)
 
 	expect_exact(got);
 	EXPECT_GT(got.number("signals"), 1000) << got;
-	const double percent = 100.0 * got.number("reruns") /
-		got.number("signals");
+	const double percent = 100.0 * *got.number("reruns") /
+		*got.number("signals");
 	std::cout << kind << ": " << got.text("reruns")
 		  << " bodies run again for " << got.text("signals")
 		  << " signals, " << percent << " %\n";
