@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What "make install" leaves, under a DESTDIR: every public header compiles
- * alone from there, in C and C++, a program builds with what pkg-config says
- * and runs on the installed library, and gdb finds the commands for it.
+ * What "make install" leaves, under a DESTDIR: all that the tree has for users
+ * and no more; every public header compiles alone from there, in C and C++, a
+ * program builds with what pkg-config says and runs on the installed library,
+ * gdb finds the commands for it and man the pages.  "make uninstall" leaves
+ * nothing.
  */
 #include <fstream>
+#include <regex>
 
 #include "harness.hh"
 
@@ -28,6 +31,90 @@ protected:
 	}
 	void SetUp() override { ASSERT_TRUE(made.ok()) << made; }
 };
+
+/* What lies below dir and is no folder, by its path from there. */
+std::set<std::string> files_below(const fs::path &dir)
+{
+	std::set<std::string> names;
+
+	for (const auto &e : fs::recursive_directory_iterator(dir))
+		if (!e.is_directory())
+			names.insert(e.path().lexically_relative(dir));
+	return names;
+}
+
+/* The tree says what there must be, never a list that must be kept. */
+TEST_F(Installed, IsWhatTheTreeHas)
+{
+	const fs::path real = fs::canonical(prefix / "lib/librseq.so");
+	std::set<std::string> want = {
+		"bin/rseq-info",
+		"lib/pkgconfig/librseq.pc",
+		"share/gdb/auto-load/usr/local/lib/" +
+			real.filename().string() + "-gdb.py",
+		"share/librseq/librseq-gdb.py",
+	};
+
+	for (const auto &e : fs::directory_iterator(source_dir() /
+						    "include/rseq"))
+		want.insert("include/rseq/" + e.path().filename().string());
+	for (const auto &e : fs::directory_iterator(source_dir() / "arch"))
+		if (e.path().extension() == ".h")
+			want.insert("include/rseq/arch/" +
+				    e.path().filename().string());
+	for (const auto &e : fs::directory_iterator(source_dir() / "man"))
+		if (!e.is_directory())
+			want.insert("share/man/man" +
+				    e.path().extension().string().substr(1) +
+				    "/" + e.path().filename().string());
+	std::set<std::string> got = files_below(prefix);
+	/* The library's own names are libtool's. */
+	std::erase_if(got, [](const std::string &name) {
+		return std::regex_match(name,
+			std::regex("lib/librseq\\.(so(\\.\\d+)*|a|la)"));
+	});
+	EXPECT_GT(want.size(), 80u);
+	for (const std::string &name : want)
+		EXPECT_TRUE(got.contains(name)) << "missing: " << name;
+	for (const std::string &name : got)
+		EXPECT_TRUE(want.contains(name)) << "not expected: " << name;
+}
+
+/* Pages, and names that lead to another's page, installed and where built. */
+TEST_F(Installed, ManFindsEachPage)
+{
+	if (!have("man"))
+		GTEST_SKIP() << "no man";
+	for (const fs::path &dir : { build_dir() / "manual",
+				     prefix / "share/man" })
+		for (const std::string page : { "rseq.7", "rseq_counter.3",
+						"rseq_counter_add.3",
+						"tlabi-run.1", "rseq.2" }) {
+			const outcome got = run({ "man", "-M", dir, "-E",
+				"ascii", fs::path(page).extension().string()
+				.substr(1), fs::path(page).stem() });
+			EXPECT_TRUE(got.ok()) << got;
+			EXPECT_NE(got.out.find("NAME"), std::string::npos)
+				<< got;
+			EXPECT_EQ(got.err, "") << got;
+		}
+}
+
+TEST_F(Installed, UninstallLeavesNothing)
+{
+	const fs::path again = scratch_dir() / "uninstalled";
+	fs::remove_all(again);
+	fs::create_directories(again);
+	for (const std::string goal : { "install", "uninstall" }) {
+		const outcome got = run({ "make", "-s", "-C",
+			build_dir().string(), goal,
+			"DESTDIR=" + again.string() });
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(fs::is_empty(again), goal == "uninstall");
+	}
+	const outcome left = run({ "find", again.string() });
+	EXPECT_EQ(left.out, again.string() + "\n");
+}
 
 TEST_F(Installed, EveryHeaderCompilesAlone)
 {
