@@ -57,9 +57,11 @@ class BuildLibc : public testing::Test
 		fs::create_directories(tarball.parent_path());
 		sh("tar -C " + data.string() + " -czf " + tarball.string() +
 		   " musl-0.1");
-		fs::create_directories(patches / "musl-0.1");
-		fs::copy(data / greet, patches / "musl-0.1");
 		table("musl-0.1.tar.gz", "http://127.0.0.1:9/");
+		fs::remove_all(patches / "musl");
+		fs::create_directories(patches / "musl");
+		fs::copy(data / greet, patches / "musl");
+		manifest();
 	}
 
 	void TearDown() override
@@ -77,6 +79,13 @@ class BuildLibc : public testing::Test
 		write(patches / "sources", "# one libc\nmusl-0.1 " + file +
 						   " " + checksum() + " " +
 						   where + "\n");
+	}
+
+	// The patches that are there now are the series.
+	void manifest() const
+	{
+		outcome r = build("--manifest");
+		ASSERT_EQ(r.code, 0) << r.out;
 	}
 
 	// Nothing but what the test gives, no network unless it says so.
@@ -157,9 +166,127 @@ TEST_F(BuildLibc, ChangedPatchRebuilds)
 	ASSERT_EQ(build_it().code, 0);
 	std::string patch = content(data / greet);
 	patch.replace(patch.find("+patched"), 8, "+changed");
-	write(patches / "musl-0.1" / greet, patch);
+	write(patches / "musl" / greet, patch);
+	manifest();
 	ASSERT_EQ(build_it().code, 0);
 	EXPECT_EQ(content(prefix / "lib/greeting"), "one\nchanged\nthree\n");
+}
+
+TEST_F(BuildLibc, SeriesThatIsNotWholeNamesTheFile)
+{
+	const fs::path patch = patches / "musl" / greet;
+	const std::string text = content(patch), refused =
+		"build-libc: the series of musl-0.1 is not whole: musl/";
+	outcome r;
+
+	write(patch, text + "\n");
+	r = build_it();
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, refused + greet + " has changed: SHA-256 is "))
+		<< r.out;
+	fs::remove(patch);
+	r = build_it();
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, refused + greet + " is missing; ")) << r.out;
+	write(patch, text);
+
+	// One that the manifest does not have, and one that it forgot.
+	write(patches / "musl/0002-more.patch", text);
+	r = build_it();
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, refused + "0002-more.patch is in the folder or"
+					 " in the manifest"))
+		<< r.out;
+	fs::remove(patches / "musl/0002-more.patch");
+	write(patches / "musl/0.1/0002-other.patch", text);
+	r = build_it();
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, refused + "0.1/0002-other.patch has no"
+					 " namesake in musl/"))
+		<< r.out;
+	fs::remove_all(patches / "musl/0.1");
+	EXPECT_FALSE(fs::exists(dir / "build/work"));
+
+	const std::string table = content(patches / "manifest");
+	write(patches / "manifest", "");
+	r = build_it();
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, refused + greet)) << r.out;
+	write(patches / "manifest", table);
+	EXPECT_EQ(build_it().code, 0);
+	expect_whole();
+}
+
+// A folder's form of a patch holds for its version and older ones.
+TEST_F(BuildLibc, VersionFolderWinsAndServesOlderVersions)
+{
+	std::string other = content(data / greet);
+	other.replace(other.find("+patched"), 8, "+special");
+	const std::string row = content(patches / "sources");
+	std::string rows = row;
+
+	for (const char *v : {"0.2", "0.10"})
+		rows += std::string("musl-") + v + row.substr(
+			row.find("musl-0.1 ") + 8);
+	write(patches / "sources", rows);
+	write(patches / "musl/0.2" / greet, other);
+	manifest();
+	const std::string list = content(patches / "manifest");
+	const auto row_of = [&](const std::string &version,
+				const std::string &path) {
+		return "\nmusl-" + version + " " +
+			first_word(sh("sha256sum " +
+				      (patches / path).string()).out) +
+			" " + path + "\n";
+	};
+	const std::string common = std::string("musl/") + greet,
+			  special = std::string("musl/0.2/") + greet;
+	EXPECT_TRUE(has(list, row_of("0.1", special))) << list;
+	EXPECT_TRUE(has(list, row_of("0.2", special))) << list;
+	EXPECT_TRUE(has(list, row_of("0.10", common))) << list;
+	ASSERT_EQ(build_it().code, 0);
+	EXPECT_EQ(content(prefix / "lib/greeting"), "one\nspecial\nthree\n");
+}
+
+TEST_F(BuildLibc, SeriesIsWrittenAsItWouldBeSent)
+{
+	const std::string text = content(data / greet);
+	const fs::path out = dir / "series";
+
+	write(patches / "musl/0001-greet-otherwise.patch",
+	      "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00"
+	      " 2001\nFrom: a <a@example.org>\nDate: Wed, 25 Nov 2026 18:00:00"
+	      " +0000\nSubject: [PATCH] greet otherwise\n\nThe reason.\n---\n" +
+	      text);
+	write(patches / "musl/0002-again.patch",
+	      "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00"
+	      " 2001\nFrom: a <a@example.org>\nDate: Wed, 25 Nov 2026 18:00:00"
+	      " +0000\nSubject: [PATCH] again\n\nAnother.\n---\n"
+	      "--- a/greeting\n+++ b/greeting\n@@ -1,3 +1,3 @@\n"
+	      " one\n-patched\n+again\n three\n");
+	manifest();
+	outcome r = build("--series musl-0.1 " + out.string());
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "no patch has a Signed-off-by line")) << r.out;
+	EXPECT_TRUE(has(content(out / "0002-again.patch"),
+			"\nSubject: [PATCH 2/2] again\n"));
+
+	if (system("command -v git >/dev/null"))
+		GTEST_SKIP() << "git is not here";
+	r = sh("cp -r " + (data / "musl-0.1").string() + " " +
+	       (dir / "tree").string() + " && cd " + (dir / "tree").string() +
+	       " && git init -q && git config user.name n && "
+	       "git config user.email n@example.org && git add . && "
+	       "git commit -qm base && git am -q " + out.string() +
+	       "/*.patch && git log --format=%s && cat greeting");
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_EQ(r.out, "again\ngreet otherwise\nbase\none\nagain\nthree\n");
+
+	// What is there already is left alone.
+	r = build("--series musl-0.1 " + out.string());
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "is not empty")) << r.out;
+	EXPECT_EQ(build("--series musl-0.1").code, 2);
 }
 
 TEST_F(BuildLibc, ListShowsDefaultSourceAndSysroot)
@@ -247,8 +374,9 @@ TEST_F(BuildLibc, MissingToolIsNamedBeforeAnythingStarts)
 
 TEST_F(BuildLibc, PatchThatDoesNotApplyNamesFileAndHunk)
 {
-	fs::path second = patches / "musl-0.1/0002-again.patch";
+	fs::path second = patches / "musl/0002-again.patch";
 	fs::copy(data / greet, second);
+	manifest();
 	outcome r = build_it();
 	EXPECT_EQ(r.code, 4);
 	EXPECT_TRUE(has(r.out, "0002-again.patch does not apply to "
@@ -256,11 +384,13 @@ TEST_F(BuildLibc, PatchThatDoesNotApplyNamesFileAndHunk)
 		<< r.out;
 	write(second, "--- a/greeting\n+++ b/greeting\n@@ -1,3 +1,3 @@\n"
 		      " one\n-absent\n+present\n three\n");
+	manifest();
 	r = build_it();
 	EXPECT_EQ(r.code, 4);
 	EXPECT_TRUE(has(r.out, "greeting: hunk #1 FAILED at 1")) << r.out;
 	write(second, "--- a/nowhere\n+++ b/nowhere\n@@ -1,3 +1,3 @@\n"
 		      " one\n-absent\n+present\n three\n");
+	manifest();
 	r = build_it();
 	EXPECT_EQ(r.code, 4);
 	EXPECT_TRUE(has(r.out, "nowhere: no such file")) << r.out;
@@ -268,14 +398,16 @@ TEST_F(BuildLibc, PatchThatDoesNotApplyNamesFileAndHunk)
 	EXPECT_FALSE(complete());
 
 	fs::remove(second);
+	manifest();
 	EXPECT_EQ(build_it().code, 0);
 	expect_whole();
 }
 
 TEST_F(BuildLibc, ManualPatchIsSkippedWhereThereIsNoManual)
 {
-	write(patches / "musl-0.1/0002-manual-tell.patch",
+	write(patches / "musl/0002-manual-tell.patch",
 	      "--- a/manual/x\n+++ b/manual/x\n@@ -1,1 +1,1 @@\n-a\n+b\n");
+	manifest();
 	outcome r = build_it();
 	EXPECT_EQ(r.code, 0) << r.out;
 	EXPECT_TRUE(has(content(dir / "build/log/musl-0.1.log"),

@@ -125,7 +125,6 @@ TEST_P(Glibc, ItsOwnTestsOfRseqAndTheLinePass)
 		"nptl/tst-tlabi-disable", "nptl/tst-tlabi-disable-static",
 		"nptl/tst-tlabi-version", "nptl/tst-tlabi-version-static",
 		"nptl/tst-tlabi-refused", "nptl/tst-tlabi-length",
-		"nptl/tst-tlabi-syscall", "nptl/tst-tlabi-syscall-static",
 		"nptl/tst-rseq-nptl", "nptl/tst-rseq-nptl-static",
 		"misc/tst-rseq", "misc/tst-rseq-static",
 		"misc/tst-rseq-disable", "misc/tst-rseq-disable-static",

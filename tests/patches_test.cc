@@ -3,7 +3,9 @@
  * Every series applies to its version's tarball, patch by patch, without fuzz;
  * those of the versions that nothing else here builds too.
  */
-#include <algorithm>
+#include <fstream>
+#include <map>
+#include <sstream>
 
 #include "harness.hh"
 
@@ -11,30 +13,30 @@ namespace {
 
 using namespace harness;
 
+/* What the manifest says: each version's patches in their order. */
+std::map<std::string, std::vector<fs::path>> manifest()
+{
+	const fs::path dir = source_dir() / "libc-patches";
+	std::ifstream lines(dir / "manifest");
+	std::map<std::string, std::vector<fs::path>> found;
+	std::string line, version, sum, path;
+
+	while (std::getline(lines, line)) {
+		std::istringstream words(line);
+		if (line.starts_with("#") || !(words >> version >> sum >> path))
+			continue;
+		found[version].push_back(dir / path);
+	}
+	return found;
+}
+
 std::vector<std::string> series()
 {
 	std::vector<std::string> names;
 
-	for (const auto &dir :
-	     fs::directory_iterator(source_dir() / "libc-patches")) {
-		const std::string name = dir.path().filename();
-		if (name.starts_with("glibc-") || name.starts_with("musl-"))
-			names.push_back(name);
-	}
-	std::sort(names.begin(), names.end());
+	for (const auto &[version, patches] : manifest())
+		names.push_back(version);
 	return names;
-}
-
-std::vector<fs::path> patches_of(const std::string &name)
-{
-	std::vector<fs::path> patches;
-
-	for (const auto &file :
-	     fs::directory_iterator(source_dir() / "libc-patches" / name))
-		if (file.path().extension() == ".patch")
-			patches.push_back(file.path());
-	std::sort(patches.begin(), patches.end());
-	return patches;
 }
 
 class Series : public testing::TestWithParam<std::string> {};
@@ -58,7 +60,8 @@ TEST_P(Series, AppliesWithoutFuzz)
 	ASSERT_TRUE(unpacked.ok()) << unpacked;
 
 	size_t applied = 0;
-	for (const auto &patch : patches_of(GetParam())) {
+	const auto all = manifest();
+	for (const auto &patch : all.at(GetParam())) {
 		const std::string file = patch.filename();
 		/* Debian's glibc tarball has no manual. */
 		if (file.find("-manual-") != file.npos &&

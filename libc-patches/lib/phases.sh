@@ -14,10 +14,6 @@ mark_done() {
 		mv "$work/$1.tmp" "$work/$1.done"
 }
 
-patches() {
-	[ -n "$stock" ] || ls "$here/$libc-$version"/*.patch 2> /dev/null
-}
-
 # keys SHA256: what each phase depends on, as checksums.
 keys() {
 	source_key=$({
@@ -25,7 +21,7 @@ keys() {
 		cat "$here/lib/$libc.sh"
 		patches | while read -r patch; do
 			echo "${patch##*/}"
-			cat "$patch"
+			cat "$patch" 2> /dev/null
 		done
 	} | digest)
 	build_key=$(echo "$source_key $prefix ${cc##*ccache }" \
@@ -75,9 +71,7 @@ build_sysroot() {
 		return
 	fi
 	need_tools
-	[ -n "$stock" ] || [ -n "$(patches)" ] ||
-		die 3 "there are no patches for $libc-$version in $here;" \
-			"use --stock to build it without"
+	[ -n "$stock" ] || need_series
 	mkdir -p "$work" "$(dirname "$prefix")" ||
 		die 4 "cannot write to $work and $(dirname "$prefix")"
 	take_lock && built && return

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { THREADS = 4 };
@@ -27,19 +26,11 @@ static int still(int *flag, int value)
 	return __atomic_load_n(flag, __ATOMIC_ACQUIRE) == value;
 }
 
-/* A system call of its own: those of a patched libc clear rseq_cs. */
 static void sleep_at_gate(void)
 {
 	char byte;
-#ifdef __x86_64__
-	long ret = SYS_read;
 
-	__asm__ __volatile__ ("syscall" : "+a"(ret)
-			      : "D"(gate[0]), "S"(&byte), "d"(1)
-			      : "rcx", "r11", "memory");
-#else
 	(void)!read(gate[0], &byte, 1);
-#endif
 }
 
 static void *work(void *slot)
