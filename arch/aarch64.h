@@ -1,93 +1,102 @@
 /* SPDX-License-Identifier: MIT */
-/* Verbs for AArch64.  The contract is in <rseq/section.h>; scratch is x15. */
+/*
+ * Verbs for AArch64.  The contract is in <rseq/section.h>.  x15 holds the
+ * descriptor's address throughout, scratch is x14, and x13 is the place.
+ */
 
-#if defined(RSEQ_LIBC_LINE) && TLABI_OFFSET != -128
+#if defined(RSEQ_LIBC_LINE_) && TLABI_OFFSET != -128
 #error "rseq: the line of this architecture is at TP-128"
 #endif
 
-/* brk #0x45e0.  Code is little-endian whatever data is. */
-#define RSEQ_SIG_CODE	0xd428bc00
-#ifdef __AARCH64EB__
-#define RSEQ_SIG	0x00bc28d4
-#else
-#define RSEQ_SIG	RSEQ_SIG_CODE
+/* A thread pointer that is read anew by each section: see rseq(7), Fibers. */
+#ifdef RSEQ_FIBERS
+#define rseq_thread_pointer_() __extension__ ({				\
+	char *tp_;							\
+	__asm__ __volatile__("mrs %0, tpidr_el0" : "=r" (tp_));		\
+	tp_; })
 #endif
 
-#define RSEQ_CLOBBERS	"cc", "x14", "x15"
-#define RSEQ_AREA(field)	"[%[area], %[" #field "]]"
-#define RSEQ_VALUE	"r"
+/* x16 and x17: a veneer between the stub and the function may use them. */
+#define RSEQ_CLOBBERS_	"cc", "x13", "x14", "x15", "x16", "x17"
+#define RSEQ_AREA_(field)	"[%[area], %[" #field "]]"
+#define RSEQ_VALUE_	"r"
 #define RSEQ_RELEASE	"dmb ish\n\t"	/* where stlr does not do */
-#define RSEQ_WORD64(x)	".8byte " x "\n\t"
+#define RSEQ_WORD64_(x)	".8byte " x "\n\t"
+#define RSEQ_GLOBAL_(name)						\
+	"adrp %0, :got:" name "\n\t"					\
+	"ldr %0, [%0, :got_lo12:" name "]"
 
-#define RSEQ_PUBLISH							\
+#define RSEQ_ADDRESS_							\
 	"adrp x15, .Lrseq_cs%=\n\t"					\
-	"add x15, x15, :lo12:.Lrseq_cs%=\n\t"				\
-	"str x15, " RSEQ_AREA(rseq_cs) "\n"
+	"add x15, x15, :lo12:.Lrseq_cs%=\n\t"
+#define RSEQ_PUBLISH_							\
+	"str x15, " RSEQ_AREA_(rseq_cs) "\n\t"
 
-#define RSEQ_CHECK(index, reg, label)					\
-	"ldr w15, " RSEQ_AREA(index) "\n\t"				\
-	"cmp w15, %w[" #reg "]\n\t"					\
+#define RSEQ_CHECK_(index, reg, label)					\
+	"ldr w14, " RSEQ_AREA_(index) "\n\t"				\
+	"cmp w14, %w[" #reg "]\n\t"					\
 	"b.ne %l[" #label "]\n\t"
 
-/* One unsigned test for -1, -2 and the limit. */
-#define RSEQ_INDEX(index, limit, stride, base, label)			\
-	"ldr w14, " RSEQ_AREA(index) "\n\t"				\
-	"cmp w14, %w[" #limit "]\n\t"					\
-	"b.hs %l[" #label "]\n\t"					\
-	"madd x14, x14, %[" #stride "], %[" #base "]\n\t"
-#define RSEQ_AT(base)	"[x14]"
+/*
+ * Bit 48 is in no address of user space: it is set by an index that is no
+ * cpu's, such as -1 and -2, and by rseq_percpu_alloc() where the kernel
+ * restarts nothing.
+ */
+#define RSEQ_PERCPU_NONE_	(1ull << 48)
+#define RSEQ_PERCPU_(index, base, label)					\
+	"ldr w13, " RSEQ_AREA_(index) "\n\t"				\
+	"add x13, %[" #base "], x13, lsl #16\n\t"			\
+	"tbnz x13, #48, %l[" #label "]\n\t"
+#define RSEQ_AT(base)	"[x13]"
 #define RSEQ_V(v)	"[%[" #v "]]"
 
-/* Behind the function, in its own section: no veneer clobbers x16 and x17. */
-#define RSEQ_ABORT							\
-	".subsection 1\n\t"						\
-	".inst " RSEQ_STR(RSEQ_SIG_CODE) "\n"				\
-	".Lrseq_abort%=:\n\t"						\
-	"b %l[abort]\n\t"						\
-	".previous\n\t"
+#define RSEQ_UNWIND_(X)	X(15, 31, 15)
+/* The signature: brk #0x45e0.  Code is little-endian whatever data is. */
+#define RSEQ_TRAP_	".inst 0xd428bc00\n"
+#define RSEQ_LEAVE_(label)	"b %l[" #label "]\n\t"
 
-#define RSEQ_R32	"w"
-#define RSEQ_R64	"x"
-#define RSEQ_X(w, reg)	"%" RSEQ_R##w "[" #reg "]"
+#define RSEQ_R32_	"w"
+#define RSEQ_R64_	"x"
+#define RSEQ_X_(w, reg)	"%" RSEQ_R##w##_ "[" #reg "]"
 
-#define RSEQ_LOAD(w, at)	"ldr " RSEQ_R##w "15, " at "\n\t"
-#define RSEQ_DEREF		"ldr x15, [x15]\n\t"
-#define RSEQ_SAVE(w, at)	"str " RSEQ_R##w "15, " at "\n\t"
-#define RSEQ_STORE(w, reg, at)	"str " RSEQ_X(w, reg) ", " at "\n\t"
-#define RSEQ_STORE_RELEASE(w, reg, at)	"stlr " RSEQ_X(w, reg) ", " at "\n\t"
+#define RSEQ_LOAD(w, at)	"ldr " RSEQ_R##w##_ "14, " at "\n\t"
+#define RSEQ_DEREF		"ldr x14, [x14]\n\t"
+#define RSEQ_SAVE(w, at)	"str " RSEQ_R##w##_ "14, " at "\n\t"
+#define RSEQ_STORE(w, reg, at)	"str " RSEQ_X_(w, reg) ", " at "\n\t"
+#define RSEQ_STORE_RELEASE(w, reg, at)	"stlr " RSEQ_X_(w, reg) ", " at "\n\t"
 
 #define RSEQ_ADD(w, reg)						\
-	"add " RSEQ_R##w "15, " RSEQ_R##w "15, " RSEQ_X(w, reg) "\n\t"
+	"add " RSEQ_R##w##_ "14, " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"
 #define RSEQ_AND(w, reg)						\
-	"and " RSEQ_R##w "15, " RSEQ_R##w "15, " RSEQ_X(w, reg) "\n\t"
+	"and " RSEQ_R##w##_ "14, " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"
 #define RSEQ_OR(w, reg)							\
-	"orr " RSEQ_R##w "15, " RSEQ_R##w "15, " RSEQ_X(w, reg) "\n\t"
+	"orr " RSEQ_R##w##_ "14, " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"
 #define RSEQ_DEREF_ADD_SAVE(w, reg)					\
-	"ldr " RSEQ_R##w "14, [x15]\n\t"				\
-	"add " RSEQ_R##w "14, " RSEQ_R##w "14, " RSEQ_X(w, reg) "\n\t"	\
-	"str " RSEQ_R##w "14, [x15]\n\t"
+	"ldr " RSEQ_R##w##_ "13, [x14]\n\t"				\
+	"add " RSEQ_R##w##_ "13, " RSEQ_R##w##_ "13, " RSEQ_X_(w, reg) "\n\t"	\
+	"str " RSEQ_R##w##_ "13, [x14]\n\t"
 
 #define RSEQ_BNE(w, reg, label)						\
-	"cmp " RSEQ_R##w "15, " RSEQ_X(w, reg) "\n\t"			\
+	"cmp " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"			\
 	"b.ne %l[" #label "]\n\t"
 #define RSEQ_BEQ(w, reg, label)						\
-	"cmp " RSEQ_R##w "15, " RSEQ_X(w, reg) "\n\t"			\
+	"cmp " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"			\
 	"b.eq %l[" #label "]\n\t"
 
 #define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \
-	"mov x15, %[" #len "]\n"					\
+	"mov x13, %[" #len "]\n"					\
 	".Lrseq_copy8%=:\n\t"						\
-	"subs x15, x15, #8\n\t"						\
+	"subs x13, x13, #8\n\t"						\
 	"b.lo .Lrseq_copied8%=\n\t"					\
-	"ldr x14, [%[" #src "], x15]\n\t"				\
-	"str x14, [%[" #dst "], x15]\n\t"				\
+	"ldr x14, [%[" #src "], x13]\n\t"				\
+	"str x14, [%[" #dst "], x13]\n\t"				\
 	"b .Lrseq_copy8%=\n"						\
 	".Lrseq_copied8%=:\n\t"						\
-	"add x15, x15, #8\n"						\
+	"add x13, x13, #8\n"						\
 	".Lrseq_copy1%=:\n\t"						\
-	"subs x15, x15, #1\n\t"						\
+	"subs x13, x13, #1\n\t"						\
 	"b.lo .Lrseq_copied1%=\n\t"					\
-	"ldrb w14, [%[" #src "], x15]\n\t"				\
-	"strb w14, [%[" #dst "], x15]\n\t"				\
+	"ldrb w14, [%[" #src "], x13]\n\t"				\
+	"strb w14, [%[" #dst "], x13]\n\t"				\
 	"b .Lrseq_copy1%=\n"						\
 	".Lrseq_copied1%=:\n\t"

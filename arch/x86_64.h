@@ -1,100 +1,128 @@
 /* SPDX-License-Identifier: MIT */
-/* Verbs for x86-64.  The contract is in <rseq/section.h>; scratch is rax. */
+/*
+ * Verbs for x86-64.  The contract is in <rseq/section.h>.  rax holds the
+ * descriptor's address throughout, scratch is r10, and r11 is the index.
+ * {AT&T|Intel}: the compiler takes the half that -masm asks for.
+ */
 
-#if defined(RSEQ_LIBC_LINE) && TLABI_OFFSET != 0x80
+#if defined(RSEQ_LIBC_LINE_) && TLABI_OFFSET != 0x80
 #error "rseq: the line of this architecture is at %fs:0x80"
 #endif
 
-/* ud1 %edi, 0x53053053(%rip): traps if it is ever executed. */
-#define RSEQ_SIG	0x53053053
+/* A place in memory is a pair: how each syntax writes it. */
+#define RSEQ_ATT_(att, intel)	att
+#define RSEQ_INT_(att, intel)	intel
+#define RSEQ_V(v)	("(%[" #v "])", "[%[" #v "]]")
+#define RSEQ_AT(base)	("(%[" #base "],%%r11)", "[%[" #base "]+r11]")
 
 /* %fs adds the thread pointer by itself: a line needs no base register. */
-#ifdef RSEQ_LIBC_LINE
-#define RSEQ_AREA(field)	"%%fs:%c[" #field "]"
-#define RSEQ_BASE		"i" (0)
+#ifdef RSEQ_LIBC_LINE_
+#define RSEQ_AREA_(field)	("%%fs:%c[" #field "]", "fs:[%c[" #field "]]")
+#define RSEQ_BASE_		"i" (0)
 #else
-#define RSEQ_AREA(field)	"%%fs:%c[" #field "](%[area])"
-#define RSEQ_BASE		"r" (rseq_offset())
+#define RSEQ_AREA_(field)	("%%fs:%c[" #field "](%[area])",	\
+				 "fs:[%[area]+%c[" #field "]]")
+#define RSEQ_BASE_		"r" (rseq_offset())
 #endif
+#define RSEQ_GLOBAL_(name)						\
+	"mov{q}\t{" name "@GOTPCREL(%%rip), %0|%0, " name "@GOTPCREL[rip]}"
 
-#define rseq_read(field) __extension__ ({				\
+#define RSEQ_S32_	"{l}\t"
+#define RSEQ_S64_	"{q}\t"
+#define RSEQ_P32_	"DWORD PTR "
+#define RSEQ_P64_	"QWORD PTR "
+#define RSEQ_R32_	("%%r10d", "r10d")
+#define RSEQ_R64_	("%%r10", "r10")
+
+/* op src, dst: from memory, to memory, between registers and values */
+#define RSEQ_FROM_(op, w, at, reg)	op RSEQ_S##w##_ "{" RSEQ_ATT_ at ", "	\
+	RSEQ_ATT_ reg "|" RSEQ_INT_ reg ", " RSEQ_P##w##_ RSEQ_INT_ at "}\n\t"
+#define RSEQ_TO_(op, w, reg, at)		op RSEQ_S##w##_ "{" RSEQ_ATT_ reg ", "	\
+	RSEQ_ATT_ at "|" RSEQ_P##w##_ RSEQ_INT_ at ", " RSEQ_INT_ reg "}\n\t"
+#define RSEQ_BY_(op, w, src, reg)	op RSEQ_S##w##_ "{" RSEQ_ATT_ src ", "	\
+	RSEQ_ATT_ reg "|" RSEQ_INT_ reg ", " RSEQ_INT_ src "}\n\t"
+#define RSEQ_OPERAND_(x)	("%[" #x "]", "%[" #x "]")
+#define RSEQ_WORD_AT_R10_	("(%%r10)", "[r10]")
+
+#define rseq_read_(field) __extension__ ({				\
 	uint32_t v_;							\
-	__asm__ __volatile__("movl " RSEQ_AREA(field) ", %[v_]"		\
+	__asm__ __volatile__(						\
+		RSEQ_FROM_("mov", 32, RSEQ_AREA_(field), RSEQ_OPERAND_(v_)) \
 		: [v_] "=r" (v_)					\
-		: [area] RSEQ_BASE, [field] RSEQ_FIELD(field));		\
+		: [area] RSEQ_BASE_, [field] RSEQ_FIELD_(field));		\
 	v_; })
 
-#define rseq_cs_differs(cs) __extension__ ({				\
+#define rseq_cs_differs_(cs) __extension__ ({				\
 	int ne_;							\
-	__asm__ __volatile__("cmpq %[v_], " RSEQ_AREA(rseq_cs)		\
+	__asm__ __volatile__(						\
+		RSEQ_TO_("cmp", 64, RSEQ_OPERAND_(v_), RSEQ_AREA_(rseq_cs)) \
 		: "=@ccne" (ne_)					\
-		: [v_] "r" (cs), [area] RSEQ_BASE,			\
-		  [rseq_cs] RSEQ_FIELD(rseq_cs));			\
+		: [v_] "r" (cs), [area] RSEQ_BASE_,			\
+		  [rseq_cs] RSEQ_FIELD_(rseq_cs));			\
 	ne_; })
 
-#define RSEQ_CLOBBERS	"cc", "rax", "r10"
-#define RSEQ_VALUE	"er"	/* a register, or 32 bits that extend to 64 */
-#define RSEQ_WORD64(x)	".8byte " x "\n\t"
+#define RSEQ_CLOBBERS_	"cc", "rax", "r10", "r11"
+#define RSEQ_VALUE_	"er"	/* a register, or 32 bits that extend to 64 */
+#define RSEQ_WORD64_(x)	".8byte " x "\n\t"
 #define RSEQ_RELEASE	""	/* TSO: a store has release semantics already */
 
-#define RSEQ_PUBLISH							\
-	"leaq .Lrseq_cs%=(%%rip), %%rax\n\t"				\
-	"movq %%rax, " RSEQ_AREA(rseq_cs) "\n"
+#define RSEQ_ADDRESS_							\
+	"lea{q}\t{.Lrseq_cs%=(%%rip), %%rax|rax, [rip+.Lrseq_cs%=]}\n\t"
+#define RSEQ_PUBLISH_							\
+	RSEQ_TO_("mov", 64, ("%%rax", "rax"), RSEQ_AREA_(rseq_cs))
 
-#define RSEQ_CHECK(index, reg, label)					\
-	"cmpl %[" #reg "], " RSEQ_AREA(index) "\n\t"			\
-	"jne %l[" #label "]\n\t"
+#define RSEQ_CHECK_(index, reg, label)					\
+	RSEQ_TO_("cmp", 32, RSEQ_OPERAND_(reg), RSEQ_AREA_(index))		\
+	"jne\t%l[" #label "]\n\t"
 
-/* The element's offset in r10; one unsigned test for -1, -2 and the limit. */
-#define RSEQ_INDEX(index, limit, stride, base, label)			\
-	"movl " RSEQ_AREA(index) ", %%r10d\n\t"				\
-	"cmpl %[" #limit "], %%r10d\n\t"				\
-	"jae %l[" #label "]\n\t"					\
-	"imulq %[" #stride "], %%r10\n\t"
-#define RSEQ_AT(base)	"(%[" #base "],%%r10)"
-#define RSEQ_V(v)	"(%[" #v "])"
+/* The carry: an index that is no cpu's, such as -1 and -2. */
+#define RSEQ_PERCPU_(index, base, label)					\
+	RSEQ_FROM_("mov", 32, RSEQ_AREA_(index), ("%%r11d", "r11d"))	\
+	"shl{l}\t{$16, %%r11d|r11d, 16}\n\t"				\
+	"jc\t%l[" #label "]\n\t"
 
-#define RSEQ_ABORT							\
-	RSEQ_SECTION(__rseq_failure, "ax")				\
-	".byte 0x0f, 0xb9, 0x3d\n\t"					\
-	".4byte " RSEQ_STR(RSEQ_SIG) "\n"				\
-	".Lrseq_abort%=:\n\t"						\
-	"jmp %l[abort]\n\t"						\
-	".popsection\n\t"
+#define RSEQ_UNWIND_(X)	X(16, 7, 0)
+#define RSEQ_EH_TYPE_	"@unwind"
+/* The signature: ud1 %edi, 0x53053053(%rip), which traps. */
+#define RSEQ_TRAP_	".byte 0x0f, 0xb9, 0x3d\n\t.4byte 0x53053053\n"
+#define RSEQ_LEAVE_(label)	"jmp\t%l[" #label "]\n\t"
 
-#define RSEQ_S32	"l "
-#define RSEQ_S64	"q "
-#define RSEQ_R32	"%%eax"
-#define RSEQ_R64	"%%rax"
-
-#define RSEQ_LOAD(w, at)	"mov" RSEQ_S##w at ", " RSEQ_R##w "\n\t"
-#define RSEQ_DEREF		"movq (%%rax), %%rax\n\t"
-#define RSEQ_ADD(w, reg)	"add" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
-#define RSEQ_AND(w, reg)	"and" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
-#define RSEQ_OR(w, reg)		"or" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
-#define RSEQ_SAVE(w, at)	"mov" RSEQ_S##w RSEQ_R##w ", " at "\n\t"
-#define RSEQ_STORE(w, reg, at)	"mov" RSEQ_S##w "%[" #reg "], " at "\n\t"
-#define RSEQ_CMP(w, reg)	"cmp" RSEQ_S##w "%[" #reg "], " RSEQ_R##w "\n\t"
-#define RSEQ_BEQ(w, reg, label)	RSEQ_CMP(w, reg) "je %l[" #label "]\n\t"
-#define RSEQ_BNE(w, reg, label)	RSEQ_CMP(w, reg) "jne %l[" #label "]\n\t"
+#define RSEQ_LOAD(w, at)	RSEQ_FROM_("mov", w, at, RSEQ_R##w##_)
+#define RSEQ_DEREF		RSEQ_FROM_("mov", 64, RSEQ_WORD_AT_R10_, RSEQ_R64_)
+#define RSEQ_ADD(w, x)		RSEQ_BY_("add", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
+#define RSEQ_AND(w, x)		RSEQ_BY_("and", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
+#define RSEQ_OR(w, x)		RSEQ_BY_("or", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
+#define RSEQ_SAVE(w, at)	RSEQ_TO_("mov", w, RSEQ_R##w##_, at)
+#define RSEQ_STORE(w, x, at)	RSEQ_TO_("mov", w, RSEQ_OPERAND_(x), at)
+#define RSEQ_CMP_(w, x)		RSEQ_BY_("cmp", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
+#define RSEQ_BEQ(w, x, label)	RSEQ_CMP_(w, x) "je\t%l[" #label "]\n\t"
+#define RSEQ_BNE(w, x, label)	RSEQ_CMP_(w, x) "jne\t%l[" #label "]\n\t"
 
 /* With memory operands these are one instruction shorter than the default. */
-#define RSEQ_LOAD_BNE(w, at, reg, label)				\
-	"cmp" RSEQ_S##w "%[" #reg "], " at "\n\tjne %l[" #label "]\n\t"
-#define RSEQ_LOAD_ADD_SAVE(w, reg, at)	"add" RSEQ_S##w "%[" #reg "], " at "\n\t"
-#define RSEQ_LOAD_AND_SAVE(w, reg, at)	"and" RSEQ_S##w "%[" #reg "], " at "\n\t"
-#define RSEQ_LOAD_OR_SAVE(w, reg, at)	"or" RSEQ_S##w "%[" #reg "], " at "\n\t"
+#define RSEQ_LOAD_BNE(w, at, x, label)					\
+	RSEQ_TO_("cmp", w, RSEQ_OPERAND_(x), at) "jne\t%l[" #label "]\n\t"
+#define RSEQ_LOAD_ADD_SAVE(w, x, at)	RSEQ_TO_("add", w, RSEQ_OPERAND_(x), at)
+#define RSEQ_LOAD_AND_SAVE(w, x, at)	RSEQ_TO_("and", w, RSEQ_OPERAND_(x), at)
+#define RSEQ_LOAD_OR_SAVE(w, x, at)	RSEQ_TO_("or", w, RSEQ_OPERAND_(x), at)
+#define RSEQ_DEREF_ADD_SAVE(w, x)					\
+	RSEQ_TO_("add", w, RSEQ_OPERAND_(x), RSEQ_WORD_AT_R10_)
 
 #define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \
-	"movq %[" #len "], %%rax\n"					\
-	".Lrseq_copy8%=:\n\tsubq $8, %%rax\n\tjb .Lrseq_copied8%=\n\t"	\
-	"movq (%[" #src "],%%rax), %%r10\n\t"				\
-	"movq %%r10, (%[" #dst "],%%rax)\n\tjmp .Lrseq_copy8%=\n"	\
-	".Lrseq_copied8%=:\n\taddq $8, %%rax\n"				\
-	".Lrseq_copy1%=:\n\tsubq $1, %%rax\n\tjb .Lrseq_copied1%=\n\t"	\
-	"movb (%[" #src "],%%rax), %%r10b\n\t"				\
-	"movb %%r10b, (%[" #dst "],%%rax)\n\tjmp .Lrseq_copy1%=\n"	\
+	"mov{q}\t{%[" #len "], %%r11|r11, %[" #len "]}\n"		\
+	".Lrseq_copy8%=:\n\t"						\
+	"sub{q}\t{$8, %%r11|r11, 8}\n\t"				\
+	"jb\t.Lrseq_copied8%=\n\t"					\
+	RSEQ_FROM_("mov", 64, RSEQ_AT(src), RSEQ_R64_)			\
+	RSEQ_TO_("mov", 64, RSEQ_R64_, RSEQ_AT(dst))			\
+	"jmp\t.Lrseq_copy8%=\n"						\
+	".Lrseq_copied8%=:\n\t"						\
+	"add{q}\t{$8, %%r11|r11, 8}\n"					\
+	".Lrseq_copy1%=:\n\t"						\
+	"sub{q}\t{$1, %%r11|r11, 1}\n\t"				\
+	"jb\t.Lrseq_copied1%=\n\t"					\
+	"mov{b}\t{" RSEQ_ATT_ RSEQ_AT(src) ", %%r10b|"			\
+		"r10b, BYTE PTR " RSEQ_INT_ RSEQ_AT(src) "}\n\t"		\
+	"mov{b}\t{%%r10b, " RSEQ_ATT_ RSEQ_AT(dst) "|"			\
+		"BYTE PTR " RSEQ_INT_ RSEQ_AT(dst) ", r10b}\n\t"		\
+	"jmp\t.Lrseq_copy1%=\n"						\
 	".Lrseq_copied1%=:\n\t"
-#define RSEQ_DEREF_ADD_SAVE(w, reg)	"add" RSEQ_S##w "%[" #reg "], (%%rax)\n\t"
-#define RSEQ_STORE_PAIR(reg, at)	"movups %[" #reg "], " at "\n\t"
-#define RSEQ_IN_PAIR(x)			[x] "x" (x)

@@ -1,62 +1,60 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <sched.h>
-#include <stdlib.h>
 
 #include <rseq/counter.h>
-#include <rseq/cpu.h>
 #include "internal.hh"
 
 static constexpr size_t cacheline = 64;
 
-static intptr_t *row(const rseq_counter *c, size_t n)
+/* A row is as long as its counters, in whole cache lines. */
+static size_t row_size(size_t count)
 {
-	return (intptr_t *)((char *)c->rows + n * c->stride);
+	return (count * sizeof(intptr_t) + cacheline - 1) & ~(cacheline - 1);
 }
 
-int rseq_counter_init(struct rseq_counter *c, size_t count)
+int rseq_counter_init(struct rseq_counter *c, size_t count) noexcept
 {
-	const unsigned int cpus = rseq_cpu_limit();
-	size_t stride, bytes;
-
 	*c = {};
 	if (count == 0)
 		return -EINVAL;
-	if (__builtin_mul_overflow(count, sizeof(intptr_t), &stride) ||
-	    __builtin_add_overflow(stride, cacheline - 1, &stride))
+	if (count > RSEQ_PERCPU_STRIDE / 2 / sizeof(intptr_t))
 		return -ENOMEM;
-	stride &= ~(cacheline - 1);
-	if (__builtin_mul_overflow(stride, (size_t)cpus * 2, &bytes) ||
-	    __builtin_add_overflow(bytes, cacheline, &bytes))
+	void *const words = rseq_percpu_alloc(row_size(count) * 2, cacheline);
+	if (!words)
 		return -ENOMEM;
-
-	/* calloc: rows that no cpu ever uses need not be backed by memory. */
-	errno_guard keep;
-	void *memory = calloc(1, bytes);
-	if (!memory)
-		return -ENOMEM;
-	c->rows = (intptr_t *)(((uintptr_t)memory + cacheline - 1) &
-			       ~(uintptr_t)(cacheline - 1));
-	c->stride = stride;
+	c->words = static_cast<intptr_t *>(words);
 	c->count = count;
-	c->cpus = cpus;
-	c->memory = memory;
 	return 0;
 }
 
-void rseq_counter_fini(struct rseq_counter *c)
+void rseq_counter_fini(struct rseq_counter *c) noexcept
 {
-	free(c->memory);
+	(void)rseq_percpu_free(c->words);
 	*c = {};
 }
 
-intptr_t rseq_counter_sum(const struct rseq_counter *c, size_t i)
+/* What atomics add to, on the same cpu. */
+static intptr_t *atomic_row(const rseq_counter *c, unsigned int cpu)
+{
+	return rseq_percpu_ptr(c->words + row_size(c->count) /
+			       sizeof(intptr_t), cpu);
+}
+
+static uintptr_t load(const intptr_t *word)
+{
+	return (uintptr_t)__atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+intptr_t rseq_counter_sum(const struct rseq_counter *c, size_t i) noexcept
 {
 	uintptr_t sum = 0;	/* unsigned: it may wrap */
 
-	for (size_t n = 0; n < (size_t)c->cpus * 2; ++n)
-		sum += (uintptr_t)__atomic_load_n(&row(c, n)[i],
-						  __ATOMIC_RELAXED);
+	if (!c->words)
+		return 0;
+	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu) {
+		sum += load(rseq_percpu_ptr(c->words, cpu) + i);
+		sum += load(atomic_row(c, cpu) + i);
+	}
 	return (intptr_t)sum;
 }
 
@@ -65,19 +63,20 @@ intptr_t rseq_counter_sum(const struct rseq_counter *c, size_t i)
  * that) or that cannot run here must not keep the caller: after a few tries
  * the add is an atomic one, in rows that sections never touch.
  */
-void rseq_counter_add_slow(const struct rseq_counter *c, size_t i, intptr_t n)
+void rseq_counter_add_slow_(const struct rseq_counter *c, size_t i, intptr_t n) noexcept
 {
 	static constexpr int tries = 16;
 	rseq_result result = RSEQ_RESTARTED;
 
+	if (!c->words)
+		return;
 	for (int t = 0; t < tries && result == RSEQ_RESTARTED; ++t)
-		result = rseq_index_load_add_store(c->rows + i, c->stride,
-						   c->cpus, n);
+		result = rseq_this_cpu_add(c->words + i, n);
 	if (result == RSEQ_COMMITTED)
 		return;
 
 	errno_guard keep;
-	const unsigned int shard = (unsigned int)sched_getcpu() % c->cpus;
-	__atomic_fetch_add(&row(c, (size_t)c->cpus + shard)[i], n,
+	const unsigned int cpu = (unsigned int)sched_getcpu();
+	__atomic_fetch_add(&atomic_row(c, cpu % rseq_cpu_limit())[i], n,
 			   __ATOMIC_RELAXED);
 }

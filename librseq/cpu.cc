@@ -1,56 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <rseq/cpu.h>
 #include "internal.hh"
 
-/* The last number of a list such as "0-3,8-11", or -1. */
-static long last_number(const char *s, ssize_t len)
-{
-	long last = -1;
-
-	for (ssize_t i = 0; i < len; ++i) {
-		if (s[i] < '0' || s[i] > '9')
-			continue;
-		last = 0;
-		for (; i < len && s[i] >= '0' && s[i] <= '9'; ++i)
-			last = last * 10 + (s[i] - '0');
-	}
-	return last;
-}
-
-static long highest_possible_cpu()
-{
-	char list[4096];
-	ssize_t len = -1;
-	int fd = open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		len = read(fd, list, sizeof list);
-		close(fd);
-	}
-	return last_number(list, len);
-}
-
 /*
- * Not sysconf(): musl's counts the cpus that the thread may use, and their
- * numbers need not begin at 0.  It is only the answer where /sys is missing;
- * sections check the index against the limit, so a low one is slow, not wrong.
+ * The kernel's cpu masks have a bit for each cpu that there can be, whatever
+ * the affinity is, and the system call returns how long they are.  So this is
+ * a bound that neither a container's /sys nor a missing one makes too low.
  */
-unsigned int rseq_cpu_limit(void)
+static constexpr unsigned int highest_limit = 8192;	/* of any Linux */
+
+unsigned int rseq_cpu_limit(void) noexcept
 {
 	static unsigned int limit;
 	unsigned int n = __atomic_load_n(&limit, __ATOMIC_RELAXED);
+	unsigned char mask[highest_limit / 8];
 
 	if (n)
 		return n;
 	errno_guard keep;
-	long last = highest_possible_cpu();
-	if (last < 0)
-		last = sysconf(_SC_NPROCESSORS_CONF) - 1;
-	n = last < 0 ? 1 : (unsigned int)last + 1;
+	const long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+	if (bytes <= 0)		/* refused: a bound, but nothing to keep */
+		return highest_limit;
+	n = (unsigned int)bytes * 8;
 	__atomic_store_n(&limit, n, __ATOMIC_RELAXED);
 	return n;
 }

@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-#include <rseq/transaction.h>
+#include <rseq/event.h>
 
-#undef rseq_finish	/* what it is where TSan builds this, too */
-
-#ifndef RSEQ_LIBC_LINE
-__thread uint32_t rseq_thread_event;
+#ifndef RSEQ_LIBC_LINE_
+__thread uint32_t rseq_thread_event_;
 #endif
-#ifdef RSEQ_OWN_AREA
-__thread struct tlabi rseq_thread_line = {
+#ifdef RSEQ_OWN_AREA_
+__thread struct tlabi rseq_thread_line_ = {
 	0, (uint32_t)-2, 0, 0, 0, 0, 0, {}, 0, 0, 0 /* cpu_id: never tried */
 };
 #endif
 
-/* The two fields of the area that are ours to write. */
-static inline struct tlabi *own_area()
-{
-	return const_cast<struct tlabi *>(rseq_self());
-}
-
 static inline uint32_t *event_word()
 {
-#ifdef RSEQ_LIBC_LINE
-	return &own_area()->event;
+#ifdef RSEQ_LIBC_LINE_
+	return &const_cast<struct tlabi *>(rseq_self())->event;
 #else
-	return &rseq_thread_event;
+	return &rseq_thread_event_;
 #endif
 }
 
@@ -33,19 +25,24 @@ static inline uint32_t *event_word()
  * Without a registration, or by a kernel that leaves rseq_cs alone, the token
  * would never be taken away, so none is left and every call counts.
  */
-uint32_t rseq_event_count(void)
+uint32_t rseq_event_count_(void) noexcept
 {
-	if (rseq_current_cpu() >= 0 && !rseq_sections_broken)
-		*(volatile uint64_t *)&own_area()->rseq_cs =
-			(uintptr_t)&rseq_event_token;
+#ifndef RSEQ_NO_SECTIONS_
+	if (rseq_usable())
+		*const_cast<volatile uint64_t *>(&rseq_self()->rseq_cs) =
+			(uintptr_t)&rseq_event_token_;
+#endif
 	return __atomic_add_fetch(event_word(), 1, __ATOMIC_RELAXED);
 }
+
+#ifndef RSEQ_NO_SECTIONS_
 
 /*
  * The token is the descriptor of the range below, which is the only one that
  * looks for it: as long as it is there the range is armed, and each event that
  * the kernel handles, inside the range or out, takes it away.  A handler may
- * have put it back, but then it has counted.
+ * have put it back, but then it has counted.  It also stays where a thread has
+ * been unregistered since, which cpu_id tells.
  */
 __attribute__((__noinline__))
 #ifdef __GNUC__
@@ -53,31 +50,54 @@ __attribute__((__noinline__))
 __attribute__((__noclone__))	/* it defines a symbol */
 #endif
 #endif
-enum rseq_result rseq_finish(uint32_t event, intptr_t *v, intptr_t newv)
+enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
+					 uintptr_t newv) noexcept
 {
 	const volatile uint64_t *const published = &rseq_self()->rseq_cs;
-	const uint64_t token = (uintptr_t)&rseq_event_token;
+	const volatile uint32_t *const cpu = &rseq_self()->cpu_id;
+	const uint32_t none = 0x80000000;
+	const uint64_t token = (uintptr_t)&rseq_event_token_;
 	const uint32_t *const count = event_word();
 
+	if (rseq_this_cpu().n < 0)
+		return RSEQ_UNAVAILABLE;
 	__asm__ __volatile__ goto (
+		RSEQ_ADDRESS_
 		".Lrseq_start%=:\n\t"
 		RSEQ_IF_EQ(64, RSEQ_V(published), token, disturbed)
 		RSEQ_IF_EQ(32, RSEQ_V(count), event, disturbed)
-		RSEQ_COMMIT(RSEQ_STORE_POINTER(newv, RSEQ_V(v)))
-		RSEQ_ABORT
-		RSEQ_DESCRIPTOR
-		".globl rseq_event_token\n\t"
-		".type rseq_event_token, %%object\n\t"
-		".size rseq_event_token, 32\n\t"
-		".set rseq_event_token, .Lrseq_cs%=\n\t"
+		RSEQ_THEN(RSEQ_LOAD(32, RSEQ_V(cpu)))
+		RSEQ_THEN(RSEQ_AND(32, none))
+		RSEQ_EXIT_(disturbed) RSEQ_BNE(32, zero, disturbed)
+		RSEQ_COMMIT(RSEQ_STORE_(RSEQ_POINTER, newv, RSEQ_V(v)))
+		RSEQ_STUB_
+		RSEQ_DESCRIPTOR_
+		".globl rseq_event_token_\n\t"
+		".type rseq_event_token_, %%object\n\t"
+		".size rseq_event_token_, 32\n\t"
+		".set rseq_event_token_, .Lrseq_cs%=\n\t"
 		:
 		: RSEQ_PLACE(published), RSEQ_IN(64, token),
-		  RSEQ_PLACE(count), RSEQ_IN(32, event),
+		  RSEQ_PLACE(count), RSEQ_IN(32, event), RSEQ_PLACE(cpu),
+		  RSEQ_IN(32, none), [zero] RSEQ_VALUE_ (0),
 		  RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER, newv)
-		: "memory", RSEQ_CLOBBERS RSEQ_INJECT_CLOBBERS
+		: "memory", RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_
 		: abort, disturbed);
 	return RSEQ_COMMITTED;
 abort:
 disturbed:
-	return rseq_sections_broken ? RSEQ_UNAVAILABLE : rseq_why_not();
+	return rseq_sections_work_here_() ? rseq_abort_result_() :
+		RSEQ_UNAVAILABLE;
 }
+
+#else
+
+const struct rseq_token_ rseq_event_token_ = {};
+
+enum rseq_result rseq_store_undisturbed_(uint32_t, uintptr_t *,
+					 uintptr_t) noexcept
+{
+	return RSEQ_UNAVAILABLE;
+}
+
+#endif

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "guard.hh"
 #include "internal.hh"
-
-#undef rseq_guard_lock		/* what they are where TSan builds this, too */
-#undef rseq_guard_unlock
+#include "live.hh"
 
 /*
  * The word of a held guard is odd and names its holder:
@@ -30,9 +26,68 @@ static uintptr_t held_by(uintptr_t word, uint32_t thread)
 		word) | 1;
 }
 
-static uint32_t thread_id()
+static uint32_t ask_thread_id()
 {
 	return (uint32_t)syscall(SYS_gettid);
+}
+
+/* ---- the thread's id, without a system call each time ---- */
+
+/*
+ * A page that the kernel zeroes in a forked child, where the one thread left
+ * has another id than the one it kept.
+ */
+static uint32_t *process;
+static uint32_t processes;
+
+static uint32_t this_process()
+{
+	uint32_t *page = __atomic_load_n(&process, __ATOMIC_ACQUIRE);
+
+	if (!page) {
+		void *const made = mmap(nullptr, 4096, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (made == MAP_FAILED)
+			return 0;
+		if (madvise(made, 4096, MADV_WIPEONFORK) != 0 ||
+		    !__atomic_compare_exchange_n(&process, &page,
+				static_cast<uint32_t *>(made), false,
+				__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			munmap(made, 4096);
+			return page ? __atomic_load_n(page, __ATOMIC_RELAXED) :
+				0;
+		}
+		page = static_cast<uint32_t *>(made);
+	}
+	uint32_t n = __atomic_load_n(page, __ATOMIC_RELAXED);
+	if (n == 0) {
+		const uint32_t next = __atomic_add_fetch(&processes, 1,
+							 __ATOMIC_RELAXED);
+		if (__atomic_compare_exchange_n(page, &n, next, false,
+				__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			n = next;
+	}
+	return n;
+}
+
+struct thread_cache {
+	uint32_t process;	/* in which id is right; 0: none */
+	uint32_t id;
+	uint32_t slot;		/* the cpu whose guard it held last */
+};
+static __thread thread_cache mine;
+
+static uint32_t thread_id()
+{
+	const uint32_t now = this_process();
+
+	if (now == 0)
+		return ask_thread_id();
+	if (mine.process != now) {
+		mine.id = ask_thread_id();
+		mine.process = now;
+	}
+	return mine.id;
 }
 
 /* ---- the fence: no section that began before it is still running ---- */
@@ -42,17 +97,13 @@ static constexpr int private_expedited_rseq = 1 << 7;
 static constexpr int register_private_expedited_rseq = 1 << 8;
 static constexpr int flag_cpu = 1;
 
-static bool sections_live()
-{
-	return rseq_feature_size != 0 && !rseq_sections_broken;
-}
-
-static int fence(unsigned int cpu)
+/* On one cpu, or on all. */
+static int fence(int flag, unsigned int cpu)
 {
 	if (!sections_live())
 		return 0;
 	for (bool registered = false;; registered = true) {
-		if (syscall(SYS_membarrier, private_expedited_rseq, flag_cpu,
+		if (syscall(SYS_membarrier, private_expedited_rseq, flag,
 			    cpu) == 0)
 			return 0;
 		if (errno != EPERM || registered ||
@@ -84,6 +135,9 @@ static void restore_signals(const uint64_t *saved)
 
 /* ---- waiting ---- */
 
+/* How many threads sleep on some guard: else an unlock need not wake. */
+static uint32_t sleepers;
+
 static uint32_t *futex_word(rseq_guard *guard)
 {
 	const bool big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
@@ -92,16 +146,8 @@ static uint32_t *futex_word(rseq_guard *guard)
 
 static void wake(rseq_guard *guard)
 {
-	syscall(SYS_futex, futex_word(guard), FUTEX_WAKE_PRIVATE, 0x7fffffff,
-		nullptr, nullptr, 0);
-}
-
-/* A holder that this process does not have: it was forked away, or ended. */
-static bool holder_gone(uintptr_t word)
-{
-	return names_holder && syscall(SYS_tgkill, getpid(),
-				       (uint32_t)(word >> half), 0) != 0 &&
-		errno == ESRCH;
+	if (__atomic_load_n(&sleepers, __ATOMIC_SEQ_CST))
+		wake_all(futex_word(guard));
 }
 
 static uintptr_t load(rseq_guard *guard)
@@ -115,21 +161,20 @@ static uintptr_t load(rseq_guard *guard)
  */
 int guard_wait(rseq_guard *guard, uintptr_t seen)
 {
-	static constexpr timespec patience = {0, 50000000};
+	const uint32_t holder = (uint32_t)(seen >> half);
 
-	if (names_holder && seen >> half == thread_id())
+	if (names_holder && holder == ask_thread_id())
 		return -EDEADLK;
-	if (holder_gone(seen)) {
+	if (names_holder && !thread_exists(holder)) {
 		/* Leave an event behind that nobody has begun with. */
 		__atomic_compare_exchange_n(&guard->word, &seen,
 					    (seen & ~(uintptr_t)1) + 2, false,
 					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 		return 0;
 	}
-	if (syscall(SYS_futex, futex_word(guard), FUTEX_WAIT_PRIVATE,
-		    (uint32_t)seen, &patience, nullptr, 0) != 0 &&
-	    errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT)
-		sched_yield();	/* refused */
+	__atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
+	sleep_on(futex_word(guard), (uint32_t)seen);
+	__atomic_sub_fetch(&sleepers, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -142,6 +187,14 @@ static bool try_lock(rseq_guard *guard, uintptr_t word, uintptr_t held)
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
+/* Give back what was not wanted after all. */
+static void let_go(rseq_guard *guard, uintptr_t held, uintptr_t word)
+{
+	__atomic_compare_exchange_n(&guard->word, &held, word + 2, false,
+				    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	wake(guard);
+}
+
 /*
  * A commit may have read the word before it was locked, and store its own over
  * it.  After the fence there is no such commit any more: either the lock is
@@ -150,7 +203,7 @@ static bool try_lock(rseq_guard *guard, uintptr_t word, uintptr_t held)
 int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold)
 {
 	errno_guard keep;
-	const uint32_t thread = thread_id();
+	const uint32_t thread = ask_thread_id();
 
 	for (;;) {
 		const uintptr_t word = load(guard);
@@ -161,19 +214,17 @@ int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold)
 			continue;
 		}
 		block_signals(hold->signals);
-		uintptr_t held = held_by(word, thread);
+		const uintptr_t held = held_by(word, thread);
 		if (try_lock(guard, word, held)) {
-			const int ret = fence(cpu);
+			const int ret = fence(flag_cpu, cpu);
 			if (ret == 0 && load(guard) == held) {
 				hold->guard = guard;
 				hold->word = word;
+				hold->masked = 1;
 				return 0;
 			}
 			if (ret != 0) {
-				__atomic_compare_exchange_n(
-					&guard->word, &held, word + 2, false,
-					__ATOMIC_RELEASE, __ATOMIC_RELAXED);
-				wake(guard);
+				let_go(guard, held, word);
 				restore_signals(hold->signals);
 				return ret;
 			}
@@ -182,20 +233,178 @@ int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold)
 	}
 }
 
-int rseq_guard_lock(const struct rseq_guards *guards, unsigned int cpu,
-		    struct rseq_hold *hold)
+/*
+ * Signals stay as they are: a handler that finds the guard held by the thread
+ * that it has interrupted takes the next one.  There is always one left, as
+ * there are more guards than handlers are nested.
+ */
+int guard_lock_any(rseq_guard *guards, rseq_hold *hold)
 {
-	if (cpu >= guards->count)
-		return -EINVAL;
-	return guard_lock(rseq_guard_of(guards, cpu), cpu, hold);
+	const uint32_t thread = thread_id();
+	const unsigned int limit = rseq_cpu_limit();
+	unsigned int own = 0;
+
+	if (mine.slot >= limit)
+		mine.slot = 0;
+	for (unsigned int slot = mine.slot; own < limit;) {
+		rseq_guard *const guard = static_cast<rseq_guard *>(
+			rseq_copy_of_(guards, slot));
+		const uintptr_t word = load(guard);
+
+		if (try_lock(guard, word, held_by(word, thread))) {
+			hold->guard = guard;
+			hold->word = word;
+			hold->masked = 0;
+			mine.slot = slot;
+			return (int)slot;
+		}
+		if (!(word & 1))
+			continue;
+		if (names_holder && word >> half == thread) {
+			slot = (slot + 1) % limit;
+			++own;
+			continue;
+		}
+		errno_guard keep;
+		guard_wait(guard, word);
+	}
+	return -EDEADLK;
 }
 
-void rseq_guard_unlock(struct rseq_hold *hold)
+int rseq_guard_lock_(struct rseq_guard *guard, unsigned int cpu,
+		     struct rseq_hold *hold) noexcept
 {
-	errno_guard keep;
+	hold->guard = nullptr;
+	if (!guard || cpu >= rseq_cpu_limit())
+		return -EINVAL;
+	return guard_lock(static_cast<rseq_guard *>(rseq_copy_of_(guard, cpu)),
+			  cpu, hold);
+}
+
+/*
+ * A hold that was lost is left alone: a forked child, in which the holder has
+ * another id, may have had the guard taken over.
+ */
+void rseq_guard_unlock_(struct rseq_hold *hold) noexcept
+{
 	rseq_guard *const guard = hold->guard;
 
-	__atomic_store_n(&guard->word, hold->word + 2, __ATOMIC_SEQ_CST);
+	if (!guard)
+		return;
+	errno_guard keep;
+	uintptr_t now = load(guard);
+	hold->guard = nullptr;
+	if ((now & 1) && (uint32_t)now == ((uint32_t)hold->word | 1))
+		__atomic_compare_exchange_n(&guard->word, &now, hold->word + 2,
+					    false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED);
 	wake(guard);
-	restore_signals(hold->signals);
+	if (hold->masked)
+		restore_signals(hold->signals);
+}
+
+/*
+ * Before the stores of a transaction that holds its guard: is it still this
+ * thread's?  In a forked child it has to be made so, or others take it over.
+ */
+int rseq_still_held_(struct rseq_guard *guard, uintptr_t word) noexcept
+{
+	errno_guard keep;
+	const uintptr_t held = held_by(word, thread_id());
+	uintptr_t now = load(guard);
+
+	if (now == held)
+		return 1;
+	return names_holder && (uint32_t)now == (uint32_t)held &&
+		!thread_exists((uint32_t)(now >> half)) &&
+		__atomic_compare_exchange_n(&guard->word, &now, held, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* ---- all cpus ---- */
+
+/* So many cpus are locked, fenced, drained and unlocked at a time. */
+static constexpr unsigned int batch = 256;
+
+static rseq_guard *guard_of(rseq_guard *guard, unsigned int cpu)
+{
+	return static_cast<rseq_guard *>(rseq_copy_of_(guard, cpu));
+}
+
+/* Lock those of [first, last) that are not: 0, or an error. */
+static int lock_some(rseq_guard *guard, unsigned int first, unsigned int last,
+		     uint32_t thread, uintptr_t *words, bool *locked)
+{
+	for (unsigned int cpu = first; cpu < last; ++cpu) {
+		rseq_guard *const g = guard_of(guard, cpu);
+
+		while (!locked[cpu - first]) {
+			const uintptr_t word = load(g);
+			if (word & 1) {
+				const int ret = guard_wait(g, word);
+				if (ret)
+					return ret;
+			} else if (try_lock(g, word, held_by(word, thread))) {
+				words[cpu - first] = word;
+				locked[cpu - first] = true;
+			}
+		}
+	}
+	return 0;
+}
+
+static int drain_some(rseq_guard *guard, unsigned int first, unsigned int last,
+		      uint32_t thread,
+		      void (*drain)(unsigned int cpu, void *arg), void *arg)
+{
+	uintptr_t words[batch];
+	bool locked[batch] = {};
+	int ret;
+
+	/* A lock that a commit has overwritten is taken and fenced again. */
+	for (bool lost = true; lost;) {
+		ret = lock_some(guard, first, last, thread, words, locked);
+		if (ret == 0)
+			ret = fence(0, 0);
+		if (ret)
+			break;
+		lost = false;
+		for (unsigned int cpu = first; cpu < last; ++cpu) {
+			const unsigned int i = cpu - first;
+			if (load(guard_of(guard, cpu)) !=
+			    held_by(words[i], thread)) {
+				locked[i] = false;
+				lost = true;
+			}
+		}
+	}
+	for (unsigned int cpu = first; cpu < last; ++cpu) {
+		const unsigned int i = cpu - first;
+		if (!locked[i])
+			continue;
+		if (ret == 0)
+			drain(cpu, arg);
+		let_go(guard_of(guard, cpu), held_by(words[i], thread),
+		       words[i]);
+	}
+	return ret;
+}
+
+int rseq_guard_drain_(struct rseq_guard *guard,
+		      void (*drain)(unsigned int cpu, void *arg), void *arg)
+{
+	const unsigned int limit = rseq_cpu_limit();
+	int ret = 0;
+
+	if (!guard || !drain)
+		return -EINVAL;
+	errno_guard keep;
+	uint64_t signals[2];
+	block_signals(signals);
+	for (unsigned int cpu = 0; cpu < limit && ret == 0; cpu += batch)
+		ret = drain_some(guard, cpu,
+				 limit - cpu < batch ? limit : cpu + batch,
+				 ask_thread_id(), drain, arg);
+	restore_signals(signals);
+	return ret;
 }

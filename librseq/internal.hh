@@ -2,9 +2,20 @@
 #pragma once
 
 #include <errno.h>
+#include <stdint.h>
 
 /* The library leaves errno alone: calls that may set it stand under this. */
 struct errno_guard {
 	int saved = errno;
 	~errno_guard() { errno = saved; }
 };
+
+/* Whether a thread of this process has that id, as gettid() gives it. */
+bool thread_exists(uint32_t thread);
+
+/*
+ * Sleep while *word is seen, for 50 ms at most: whoever waits has to ask now
+ * and then whether the holder is still there.
+ */
+void sleep_on(uint32_t *word, uint32_t seen);
+void wake_all(uint32_t *word);

@@ -12,28 +12,35 @@
 #include <rseq/query.h>
 #include <rseq/cpu.h>
 #include "internal.hh"
+#include "live.hh"
 #include "kernel.hh"
 
 #ifndef AT_RSEQ_FEATURE_SIZE
 #define AT_RSEQ_FEATURE_SIZE 27
 #endif
 
-/* Constant to everybody else. */
-extern "C" {
-unsigned int feature_size __asm__("rseq_feature_size");
-#ifdef __aarch64__
-unsigned int sections_broken __asm__("rseq_sections_broken");
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
 #endif
-}
+#if !defined(RSEQ_SIG) && defined(__riscv)
+#define RSEQ_SIG 0xf1401073	/* before glibc had it */
+#endif
 
+unsigned int rseq_known_features_;
 #ifdef __aarch64__
-__attribute__((__constructor__(101))) static void look_at_the_kernel()
+int rseq_known_sections_;
+
+/* On first use, not in a constructor: others' constructors come first. */
+int rseq_sections_work_(void) noexcept
 {
 	errno_guard keep;
 	struct utsname name;
+	const int works = uname(&name) != 0 ||
+		!arm64_skips_restarts(name.release);
 
-	if (uname(&name) == 0)
-		sections_broken = arm64_skips_restarts(name.release);
+	__atomic_store_n(&rseq_known_sections_, works ? 1 : -1,
+			 __ATOMIC_RELAXED);
+	return works;
 }
 #endif
 
@@ -43,16 +50,15 @@ __attribute__((__constructor__(101))) static void look_at_the_kernel()
 	info->reason = RSEQ_OFF_NO_LIBC;
 }
 
-#if defined(RSEQ_LIBC_LINE) || defined(RSEQ_LIBC_STOCK)
-
-extern "C" const unsigned int __rseq_size;
+#if !defined(RSEQ_NO_SECTIONS_) && \
+	(defined(RSEQ_LIBC_LINE_) || defined(RSEQ_LIBC_STOCK_))
 
 static constexpr unsigned int legacy_length = 32;
 
 /* What glibc from 2.35 on registers, whatever __rseq_size counts there. */
 static unsigned int registered_length()
 {
-#ifdef RSEQ_LIBC_LINE
+#ifdef RSEQ_LIBC_LINE_
 	return TLABI_STATUS_LENGTH(rseq_self()->status);
 #else
 	return __rseq_size > legacy_length ? __rseq_size : legacy_length;
@@ -66,18 +72,18 @@ static unsigned int kernel_feature_size()
 	return (unsigned int)getauxval(AT_RSEQ_FEATURE_SIZE);
 }
 
-/* Once, before main: what a registered thread can rely on. */
-__attribute__((__constructor__(101))) static void find_feature_size()
+/* What a registered thread can rely on. */
+static unsigned int find_feature_size()
 {
 	const unsigned int length = __rseq_size > legacy_length ?
 		__rseq_size : legacy_length;
 	unsigned int size = kernel_feature_size();
 
 	if (__rseq_size == 0)
-		return;
+		return 0;
 	if (size == 0)
 		size = 20;	/* before Linux 6.3, which began to say so */
-	feature_size = size <= length ? size : 28;
+	return size <= length ? size : 28;
 }
 
 /*
@@ -96,7 +102,7 @@ static bool borrowed()
 
 static void why_off(struct rseq_info *info)
 {
-#ifdef RSEQ_LIBC_LINE
+#ifdef RSEQ_LIBC_LINE_
 	info->error = TLABI_STATUS_ERRNO(rseq_self()->status);
 	if (info->error)
 		info->reason = RSEQ_OFF_REFUSED;
@@ -121,26 +127,26 @@ static void why_off(struct rseq_info *info)
 
 static void query(struct rseq_info *info)
 {
-#ifdef RSEQ_LIBC_STOCK
-	if (rseq_libc_offset == 0) {
+#ifdef RSEQ_LIBC_STOCK_
+	if (rseq_stock_offset_() == 0) {
 		no_area(info);
 		return;
 	}
 #endif
-#ifdef RSEQ_LIBC_LINE
+#ifdef RSEQ_LIBC_LINE_
 	info->owner = RSEQ_OWNER_LINE;
 	info->version = TLABI_STATUS_VERSION(rseq_self()->status);
 #else
 	info->owner = RSEQ_OWNER_LIBC;
 #endif
 	info->kernel_feature_size = kernel_feature_size();
-	info->feature_size = feature_size;
-	if (rseq_current_cpu() < 0) {
+	info->feature_size = rseq_feature_size();
+	if (rseq_this_cpu().n < 0) {
 		why_off(info);
 	} else if (borrowed()) {
 		info->reason = RSEQ_OFF_BORROWED;
 	} else {
-		if (rseq_sections_broken)
+		if (!rseq_sections_work_here_())
 			info->reason = RSEQ_ON_NO_SECTIONS;
 		info->length = registered_length();
 		info->mode = info->length > legacy_length ?
@@ -150,12 +156,30 @@ static void query(struct rseq_info *info)
 
 #else /* a libc without an area */
 
+static unsigned int find_feature_size()
+{
+	return 0;
+}
+
 static void query(struct rseq_info *info)
 {
 	no_area(info);
 }
 
 #endif
+
+unsigned int rseq_feature_size(void) noexcept
+{
+	unsigned int known = __atomic_load_n(&rseq_known_features_,
+					     __ATOMIC_RELAXED);
+
+	if (known == 0) {
+		known = find_feature_size() + 1;
+		__atomic_store_n(&rseq_known_features_, known,
+				 __ATOMIC_RELAXED);
+	}
+	return known - 1;
+}
 
 int rseq_query(struct rseq_info *info, size_t size)
 {

@@ -47,11 +47,11 @@ static void print_text(const rseq_info &info)
 	printf("state                %s", rseq_strreason(info.reason));
 	if (info.error)
 		printf(": %s", strerror(info.error));
-	printf("\ncpu                  %d\n", rseq_current_cpu());
-	printf("cpu to start with    %d of %u\n", rseq_cpu_start(),
+	printf("\ncpu                  %d\n", rseq_this_cpu().n);
+	printf("cpu to start with    %u of %u\n", rseq_cpu_start(),
 	       rseq_cpu_limit());
 	printf("node                 %d\n", rseq_node_id());
-	printf("mm_cid               %d\n", rseq_mm_cid());
+	printf("mm_cid               %d\n", rseq_this_cid().n);
 	printf("event                %u\n", rseq_event());
 }
 
@@ -79,9 +79,9 @@ static void print_json(const rseq_info &info)
 	       mode_name(info.mode), info.feature_size,
 	       info.kernel_feature_size,
 	       info.reason == RSEQ_ON ? "true" : "false",
-	       rseq_strreason(info.reason), info.error, rseq_current_cpu(),
+	       rseq_strreason(info.reason), info.error, rseq_this_cpu().n,
 	       rseq_cpu_start(), rseq_cpu_limit(), rseq_node_id(),
-	       rseq_mm_cid(), rseq_event());
+	       rseq_this_cid().n, rseq_event());
 }
 
 static int usage(FILE *to, int status)

@@ -2,6 +2,10 @@
 #ifndef RSEQ_ARCH_H
 #define RSEQ_ARCH_H
 
+/*
+ * The verbs of this instruction set.  Without any, RSEQ_NO_SECTIONS_: no thread
+ * counts as registered, operations are unavailable, all else falls back.
+ */
 #if defined(__x86_64__) && !defined(__ILP32__)
 #include "arch/x86_64.h"
 #elif defined(__aarch64__) && !defined(__ILP32__)
@@ -9,7 +13,12 @@
 #elif defined(__riscv) && __riscv_xlen == 64
 #include "arch/riscv64.h"
 #else
-#error "rseq: unsupported architecture: write arch/ISA.h, see arch/README"
+#include "arch/none.h"
+#endif
+
+#if defined(RSEQ_LIBC_STOCK_) && !defined(RSEQ_LIBC_OFFSET)
+/* A test has its own in this place, to run where no thread is registered. */
+#define RSEQ_LIBC_OFFSET "__rseq_offset"
 #endif
 
 #endif

@@ -2,55 +2,91 @@
 #ifndef RSEQ_CPU_H
 #define RSEQ_CPU_H
 
-#include <rseq/self.h>
+#include <rseq/area.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/*
+ * Whose data something is: a cpu's or a concurrency id's.  Two types, so that
+ * one is never taken for the other.  Negative: this thread has none.
+ */
+typedef struct { int n; } rseq_cpu_t;
+typedef struct { int n; } rseq_cid_t;
+
+/* An upper bound, never too low, of the cpu numbers: elements of an array. */
+unsigned int rseq_cpu_limit(void) RSEQ_NOTHROW_;
+
 /* Bytes of the area that the kernel fills in: 20, 28 or 33; 0 when off. */
-extern const unsigned int rseq_feature_size;
+unsigned int rseq_feature_size(void) RSEQ_NOTHROW_;
 
-/* Set where the kernel registers threads and yet never restarts a section. */
+/* What is known of the process; 0: nobody has asked yet. */
+extern unsigned int rseq_known_features_;	/* size + 1 */
 #ifdef __aarch64__
-extern const unsigned int rseq_sections_broken;
-#else
-#define rseq_sections_broken 0u
+extern int rseq_known_sections_;		/* 1: they work, -1: they do not */
+int rseq_sections_work_(void) RSEQ_NOTHROW_ RSEQ_COLD_;
 #endif
-
-/* How many slots an array indexed by cpu needs: highest possible cpu + 1. */
-unsigned int rseq_cpu_limit(void);
 
 #ifdef __cplusplus
 }
 #endif
 
-/* The cpu this thread runs on; negative: this thread is not registered. */
-static inline int rseq_current_cpu(void)
+/* The cpu that this thread runs on; negative if it is not registered. */
+static inline rseq_cpu_t rseq_this_cpu(void)
 {
-	return (int)rseq_read(cpu_id);
+	const rseq_cpu_t cpu = { RSEQ_STATIC_(int, rseq_read_(cpu_id)) };
+
+	return cpu;
 }
 
-/* The same, but 0 if not registered: always a valid index. */
-static inline int rseq_cpu_start(void)
+/* Its number, or 0 if this thread is not registered: always an index. */
+static inline unsigned int rseq_cpu_start(void)
 {
-	return (int)rseq_read(cpu_id_start);
+	return rseq_read_(cpu_id_start);
+}
+
+/* Whether the kernel fills in node_id and mm_cid for this thread. */
+RSEQ_INLINE_ int rseq_has_ids_(void)
+{
+	const unsigned int known = rseq_known_features_;
+
+	return (known ? known - 1 : rseq_feature_size()) >= 28 &&
+		rseq_this_cpu().n >= 0;
 }
 
 /* The NUMA node of that cpu; negative: not registered, or not provided. */
 static inline int rseq_node_id(void)
 {
-	if (rseq_feature_size < 28 || rseq_current_cpu() < 0)
-		return -1;
-	return (int)rseq_read(node_id);
+	return rseq_has_ids_() ? RSEQ_STATIC_(int, rseq_read_(node_id)) : -1;
 }
 
-/* Small id among the threads that run now; negative: as rseq_node_id(). */
-static inline int rseq_mm_cid(void)
+/* A small number, unique among the threads that run now; negative: none. */
+static inline rseq_cid_t rseq_this_cid(void)
 {
-	if (rseq_feature_size < 28 || rseq_current_cpu() < 0)
-		return -1;
-	return (int)rseq_read(mm_cid);
+	const rseq_cid_t cid = {
+		rseq_has_ids_() ? RSEQ_STATIC_(int, rseq_read_(mm_cid)) : -1
+	};
+
+	return cid;
+}
+
+/* Does this kernel restart sections?  Some releases for arm64 do not. */
+RSEQ_INLINE_ int rseq_sections_work_here_(void)
+{
+#ifdef __aarch64__
+	const int known = rseq_known_sections_;
+
+	return known ? known > 0 : rseq_sections_work_();
+#else
+	return 1;
+#endif
+}
+
+/* Whether sections run in this thread: else operations are unavailable. */
+static inline int rseq_usable(void)
+{
+	return rseq_this_cpu().n >= 0 && rseq_sections_work_here_();
 }
 
 #endif

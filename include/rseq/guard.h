@@ -2,8 +2,7 @@
 #ifndef RSEQ_GUARD_H
 #define RSEQ_GUARD_H
 
-#include <rseq/cpu.h>
-#include <rseq/section.h>
+#include <rseq/frame.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -12,85 +11,92 @@ extern "C" {
 /*
  * What tells the commits on one cpu's data apart: event << 1 | locked.  Every
  * commit adds an event; while a thread holds the guard, the word is odd and
- * nobody commits.  All zeros is how it begins.
+ * nobody commits.  It lies in per-cpu memory beside its data, and all zeros is
+ * how it begins.
  */
 struct rseq_guard {
 	uintptr_t	word;
 };
 
-/* The guards of all cpus: an array of their own, or each beside its data. */
-struct rseq_guards {
-	struct rseq_guard	*first;		/* that of cpu 0 */
-	size_t			stride;		/* bytes from one to the next */
-	unsigned int		count;		/* how many there are */
-};
-
 /* What rseq_guard_unlock() has to put back; the fields are private. */
 struct rseq_hold {
-	struct rseq_guard	*guard;
+	struct rseq_guard	*guard;		/* 0: nothing is held */
 	uintptr_t		word;
 	uint64_t		signals[2];
+	unsigned int		masked;		/* signals are blocked */
 };
 
-/* Shut sequences out of a cpu's data: 0, -EINVAL, -EDEADLK or -ENOSYS. */
-int rseq_guard_lock(const struct rseq_guards *guards, unsigned int cpu,
-		    struct rseq_hold *hold) RSEQ_NOTHROW;
+/* Hold one cpu's guard: 0, -EINVAL, -EDEADLK or -ENOSYS. */
+int rseq_guard_lock_(struct rseq_guard *guard, unsigned int cpu,
+		     struct rseq_hold *hold) RSEQ_NOTHROW_ RSEQ_MUST_CHECK_;
+void rseq_guard_unlock_(struct rseq_hold *hold) RSEQ_NOTHROW_;
+int rseq_still_held_(struct rseq_guard *guard, uintptr_t word) RSEQ_NOTHROW_
+	RSEQ_COLD_;
 
-/* Let them in again; those that had begun before run their body again. */
-void rseq_guard_unlock(struct rseq_hold *hold) RSEQ_NOTHROW;
+int rseq_guard_drain_(struct rseq_guard *guard,
+		      void (*drain)(unsigned int cpu, void *arg), void *arg)
+	RSEQ_MUST_CHECK_;
 
 #ifdef __cplusplus
 }
 #endif
 
 /*
- * The library is built without ThreadSanitizer, which then knows nothing of
- * what it orders: those that are built with it call these in its place.
+ * Keep everybody else out of a cpu's data: 0, -EINVAL, -EDEADLK or -ENOSYS.
+ * The library is built without ThreadSanitizer, which is told here.
  */
-#ifdef RSEQ_TSAN
-RSEQ_INLINE int rseq_tsan_guard_lock(const struct rseq_guards *guards,
-				     unsigned int cpu, struct rseq_hold *hold)
+RSEQ_MUST_CHECK_ RSEQ_INLINE_
+int rseq_guard_lock(struct rseq_guard *guard, unsigned int cpu,
+		    struct rseq_hold *hold)
 {
-	const int ret = rseq_guard_lock(guards, cpu, hold);
+	const int ret = rseq_guard_lock_(guard, cpu, hold);
 
 	if (ret == 0)
-		rseq_tsan_acquire(hold->guard);
+		rseq_tsan_acquire_(hold->guard);
 	return ret;
 }
 
-RSEQ_INLINE void rseq_tsan_guard_unlock(struct rseq_hold *hold)
+/* Let them in again; those that had begun before run their body again. */
+RSEQ_INLINE_ void rseq_guard_unlock(struct rseq_hold *hold)
 {
-	rseq_tsan_release(hold->guard);
-	rseq_guard_unlock(hold);
+#ifdef RSEQ_TSAN_
+	if (hold->guard)
+		rseq_tsan_release_(hold->guard);
+#endif
+	rseq_guard_unlock_(hold);
 }
 
-#define rseq_guard_lock		rseq_tsan_guard_lock
-#define rseq_guard_unlock	rseq_tsan_guard_unlock
+#ifdef RSEQ_TSAN_
+struct rseq_drain_ {
+	struct rseq_guard *guard;
+	void (*drain)(unsigned int cpu, void *arg);
+	void *arg;
+};
+
+static inline void rseq_drain_one_(unsigned int cpu, void *arg)
+{
+	const struct rseq_drain_ *const d =
+		RSEQ_STATIC_(const struct rseq_drain_ *, arg);
+	void *const copy = rseq_copy_of_(d->guard, cpu);
+
+	rseq_tsan_acquire_(copy);
+	d->drain(cpu, d->arg);
+	rseq_tsan_release_(copy);
+}
 #endif
 
-/* The guard of a cpu, which must be below count. */
-static inline struct rseq_guard *
-rseq_guard_of(const struct rseq_guards *guards, unsigned int cpu)
+/* Call drain for each cpu with its guard held: 0, or an error. */
+RSEQ_MUST_CHECK_ RSEQ_INLINE_
+int rseq_guard_drain(struct rseq_guard *guard,
+		     void (*drain)(unsigned int cpu, void *arg), void *arg)
 {
-	return (struct rseq_guard *)
-		((char *)guards->first + cpu * guards->stride);
-}
+#ifdef RSEQ_TSAN_
+	struct rseq_drain_ d = { guard, drain, arg };
 
-/* Call drain for each cpu with its guard held: 0, or the first error. */
-static inline int rseq_guard_drain(const struct rseq_guards *guards,
-				   void (*drain)(unsigned int cpu, void *arg),
-				   void *arg)
-{
-	for (unsigned int cpu = 0; cpu < guards->count; ++cpu) {
-		struct rseq_hold hold;
-		const int ret = rseq_guard_lock(guards, cpu, &hold);
-
-		if (ret)
-			return ret;
-		drain(cpu, arg);
-		rseq_guard_unlock(&hold);
-	}
-	return 0;
+	return rseq_guard_drain_(guard, rseq_drain_one_, &d);
+#else
+	return rseq_guard_drain_(guard, drain, arg);
+#endif
 }
 
 #endif

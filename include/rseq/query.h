@@ -2,7 +2,7 @@
 #ifndef RSEQ_QUERY_H
 #define RSEQ_QUERY_H
 
-#include <rseq/self.h>
+#include <rseq/area.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,7 +39,7 @@ struct rseq_info {
 	ptrdiff_t		offset;		/* from the thread pointer */
 	const volatile struct tlabi	*area;
 	unsigned int		length;		/* registered bytes, 0: none */
-	unsigned int		feature_size;	/* as rseq_feature_size */
+	unsigned int		feature_size;	/* as rseq_feature_size() */
 	unsigned int		kernel_feature_size;	/* AT_RSEQ_FEATURE_SIZE */
 	unsigned int		version;	/* of the line, 0: no line */
 };

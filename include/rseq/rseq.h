@@ -2,12 +2,15 @@
 #ifndef RSEQ_RSEQ_H
 #define RSEQ_RSEQ_H
 
+#define RSEQ_VERSION	"0.1.0"
+
 #include <rseq/cpu.h>
 #include <rseq/event.h>
 #include <rseq/query.h>
-#include <rseq/ops.h>
-#include <rseq/index.h>
-#include <rseq/array.h>
+#include <rseq/word.h>
+#include <rseq/list.h>
+#include <rseq/stack.h>
+#include <rseq/percpu.h>
 #include <rseq/counter.h>
 #include <rseq/transaction.h>
 

@@ -2,23 +2,18 @@
 #ifndef RSEQ_SECTION_H
 #define RSEQ_SECTION_H
 
-#include <rseq/self.h>
+#include <rseq/area.h>
 
 /*
- * An rseq critical section is the instruction range [start, commit) named by
- * a 32-byte descriptor.  Publishing the descriptor in rseq_cs arms the range;
- * if the thread is preempted, migrated or signalled inside it, the kernel
- * resumes the thread at abort.  The last instruction before commit is the one
- * store that takes effect.
+ * A section is the instruction range [start, commit) named by a 32-byte
+ * descriptor.  Publishing the descriptor in rseq_cs arms the range; if the
+ * thread is preempted, migrated or signalled inside it, the kernel resumes the
+ * thread at abort.  The last instruction before commit is the one store that
+ * takes effect.
  *
  * This file composes sections out of verbs that arch/ISA.h defines.  A verb
  * works on one scratch register and on operands given by name:
  *
- *	RSEQ_CHECK(index, reg, label)	if (index != reg) goto label
- *	RSEQ_INDEX(index, limit, stride, base, label)
- *					if (index >= limit) goto label; from
- *					here on RSEQ_AT(base) is the place
- *					base + index * stride
  *	RSEQ_LOAD(w, place)		scratch = *place
  *	RSEQ_DEREF			scratch = *scratch
  *	RSEQ_ADD(w, reg)		scratch += reg
@@ -26,63 +21,134 @@
  *	RSEQ_OR(w, reg)			scratch |= reg
  *	RSEQ_SAVE(w, place)		*place = scratch
  *	RSEQ_STORE(w, reg, place)	*place = reg
+ *	RSEQ_STORE_RELEASE(w, reg, place)	the same, as a release store
  *	RSEQ_BNE(w, reg, label)		if (scratch != reg) goto label
  *	RSEQ_BEQ(w, reg, label)		if (scratch == reg) goto label
+ *	RSEQ_LOAD_ADD_SAVE(w, reg, place)	*place += reg; _AND_ and _OR_
  *	RSEQ_DEREF_ADD_SAVE(w, reg)	*(word *)scratch += reg
  *	RSEQ_COPY(dst, src, len)	memcpy(dst, src, len)
  *	RSEQ_RELEASE			earlier accesses before the next store
- *	RSEQ_STORE_PAIR(reg, place)	two words at once, where there is such
- *					an instruction; RSEQ_IN_PAIR(reg)
  *
- * where w is 32 or 64, index is a field of the area (cpu_id or mm_cid), and a
- * place is RSEQ_V(v), what the operand v points to, or RSEQ_AT(base).  The
- * frame around them: RSEQ_PUBLISH, RSEQ_AREA(field), RSEQ_ABORT, RSEQ_WORD64(),
- * RSEQ_CLOBBERS, RSEQ_SIG, and RSEQ_VALUE, the constraint of a reg that is
- * stored, compared or combined; RSEQ_REG(w, x) is x as such a register.
+ * where w is 32 or 64, and a place is RSEQ_V(v), what the operand v points to,
+ * or RSEQ_AT(v), this cpu's copy of it in per-cpu memory.  For the frame below
+ * an ISA also has:
+ *
+ *	RSEQ_ADDRESS_			descriptor register = its address
+ *	RSEQ_PUBLISH_			rseq_cs = descriptor register
+ *	RSEQ_CHECK_(index, reg, label)	if (index != reg) goto label
+ *	RSEQ_PERCPU_(index, base, label)	from here on RSEQ_AT(base) is
+ *					base + (index << 16); goto label if
+ *					index is no cpu's
+ *	RSEQ_TRAP_, RSEQ_LEAVE_(label)	the signature, a jump
+ *	RSEQ_UNWIND_(X)			X(return address, stack pointer,
+ *					descriptor register), as DWARF numbers
+ *
+ * where index is a field of the area, cpu_id or mm_cid, and RSEQ_AREA_(field),
+ * RSEQ_WORD64_(), RSEQ_CLOBBERS_, and RSEQ_VALUE_, the constraint of a reg that
+ * is stored, compared or combined; RSEQ_REG_(w, x) is x as such a register.
  *
  * Operands are registers and constants, never memory: gcc 12 may put part of
  * the address of an "m" operand into a register that the section clobbers.
  */
 
-#define RSEQ_STR_(x)	#x
-#define RSEQ_STR(x)	RSEQ_STR_(x)
+#ifndef RSEQ_NO_SECTIONS_
 
 /* Tests define these to delay between any two steps. */
-#ifndef RSEQ_INJECT
-#define RSEQ_INJECT
-#define RSEQ_INJECT_CLOBBERS
+#ifndef RSEQ_INJECT_
+#define RSEQ_INJECT_
+#define RSEQ_INJECT_CLOBBERS_
 #endif
 
 /*
- * A section that the linker keeps or drops together with the function: "?"
+ * A linker section that is kept or dropped together with the function: "?"
  * joins its COMDAT group and "o" links it to the section of .Lrseq_start.
  */
-#define RSEQ_SECTION(name, flags)					\
+#define RSEQ_PUSH_(name, flags)						\
 	".pushsection " #name ", \"" flags "o?\", %%progbits, "		\
 	".Lrseq_start%=\n\t"
 
-#define RSEQ_DESCRIPTOR							\
-	RSEQ_SECTION(__rseq_cs, "aw")					\
+/* The descriptor, and behind it what RSEQ_UNWIND_ looks for. */
+#define RSEQ_DESCRIPTOR_						\
+	RSEQ_PUSH_(__rseq_cs, "aw")					\
 	".balign 32\n"							\
 	".Lrseq_cs%=:\n\t"						\
 	".4byte 0, 0\n\t"						\
-	RSEQ_WORD64(".Lrseq_start%=")					\
-	RSEQ_WORD64(".Lrseq_commit%= - .Lrseq_start%=")			\
-	RSEQ_WORD64(".Lrseq_abort%=")					\
+	RSEQ_WORD64_(".Lrseq_start%=")					\
+	RSEQ_WORD64_(".Lrseq_commit%= - .Lrseq_start%=")		\
+	RSEQ_WORD64_(".Lrseq_abort%=")					\
+	RSEQ_WORD64_("%l[abort]")					\
 	".popsection\n\t"						\
-	RSEQ_SECTION(__rseq_cs_ptr_array, "aw")				\
-	RSEQ_WORD64(".Lrseq_cs%=")					\
+	RSEQ_PUSH_(__rseq_cs_ptr_array, "aw")				\
+	RSEQ_WORD64_(".Lrseq_cs%=")					\
 	".popsection\n\t"
+
+/*
+ * Where the kernel resumes an aborted thread: the signature, and behind it a
+ * jump into the function.  It lies outside of the function, so it has unwind
+ * information of its own: a frame whose caller is the function, at the label
+ * abort, with all registers as they are.  The word behind the descriptor is
+ * the address of that label, and the descriptor register leads to it.
+ */
+#define RSEQ_STUB_							\
+	RSEQ_PUSH_(__rseq_failure, "ax")				\
+	RSEQ_TRAP_							\
+	".Lrseq_abort%=:\n\t"						\
+	RSEQ_LEAVE_(abort)						\
+	".Lrseq_left%=:\n\t"						\
+	".popsection\n\t"						\
+	RSEQ_FRAME_INFO_
+
+/*
+ * By hand: not every assembler takes .cfi directives of another function while
+ * it is in the middle of one.
+ */
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
+#ifndef RSEQ_EH_TYPE_
+#define RSEQ_EH_TYPE_	"%%progbits"
+#endif
+#define RSEQ_FRAME_INFO_						\
+	".pushsection .eh_frame, \"a\", " RSEQ_EH_TYPE_ "\n"		\
+	".Lrseq_cie%=:\n\t"						\
+	".4byte .Lrseq_cie_end%= - .Lrseq_cie_id%=\n"			\
+	".Lrseq_cie_id%=:\n\t"						\
+	".4byte 0\n\t"							\
+	".byte 1\n\t"							\
+	".asciz \"zRS\"\n\t"	/* S: as if a signal had come there */ \
+	".uleb128 1\n\t"						\
+	".sleb128 -8\n\t"						\
+	".byte " RSEQ_UNWIND_(RSEQ_RETURN_)				\
+	".uleb128 1\n\t"						\
+	".byte 0x1b\n\t"						\
+	".byte 0x0c, " RSEQ_UNWIND_(RSEQ_CFA_)	/* def_cfa sp, 0 */	\
+	".byte 0x10, " RSEQ_UNWIND_(RSEQ_SAVED_) /* expression: + 32 */	\
+	".balign 8\n"							\
+	".Lrseq_cie_end%=:\n\t"						\
+	".4byte .Lrseq_fde_end%= - .Lrseq_fde%=\n"			\
+	".Lrseq_fde%=:\n\t"						\
+	".4byte .Lrseq_fde%= - .Lrseq_cie%=\n\t"			\
+	".4byte .Lrseq_abort%= - .\n\t"				\
+	".4byte .Lrseq_left%= - .Lrseq_abort%=\n\t"			\
+	".byte 0\n\t"							\
+	".balign 8\n"							\
+	".Lrseq_fde_end%=:\n\t"						\
+	".popsection\n\t"
+/* RSEQ_UNWIND_: the DWARF numbers of return address, sp and descriptor. */
+#define RSEQ_RETURN_(ra, sp, cs)	#ra "\n\t"
+#define RSEQ_CFA_(ra, sp, cs)		#sp ", 0\n\t"
+#define RSEQ_SAVED_(ra, sp, cs)		#ra ", 2, 0x70 + " #cs ", 32\n\t"
+#else
+#define RSEQ_FRAME_INFO_
+#endif
 
 /* Tell debuggers that the section can be left at label. */
-#define RSEQ_EXIT(label)						\
-	RSEQ_SECTION(__rseq_exit_point_array, "aw")			\
-	RSEQ_WORD64(".Lrseq_start%=")					\
-	RSEQ_WORD64("%l[" #label "]")					\
+#define RSEQ_EXIT_(label)						\
+	RSEQ_PUSH_(__rseq_exit_point_array, "aw")			\
+	RSEQ_WORD64_(".Lrseq_start%=")					\
+	RSEQ_WORD64_("%l[" #label "]")					\
 	".popsection\n\t"
 
-#ifndef RSEQ_REG
-#define RSEQ_REG(w, x)		(x)
+#ifndef RSEQ_REG_
+#define RSEQ_REG_(w, x)		(x)
 #endif
 
 /* Longer verbs, from the short ones; an ISA may define better. */
@@ -98,82 +164,47 @@
 #define RSEQ_LOAD_OR_SAVE(w, reg, place)				\
 	RSEQ_LOAD(w, place) RSEQ_OR(w, reg) RSEQ_SAVE(w, place)
 #endif
+#ifndef RSEQ_STORE_RELEASE
+#define RSEQ_STORE_RELEASE(w, reg, place)				\
+	RSEQ_RELEASE RSEQ_STORE(w, reg, place)
+#endif
 
 /* The steps of a body. */
-#define RSEQ_IF_INDEX(index, reg, other)				\
-	RSEQ_INJECT RSEQ_EXIT(other) RSEQ_CHECK(index, reg, other)
-#define RSEQ_AT_INDEX(index, limit, stride, base, none)			\
-	RSEQ_INJECT RSEQ_EXIT(none) RSEQ_INDEX(index, limit, stride, base, none)
 #define RSEQ_IF_EQ(w, place, reg, ne)					\
-	RSEQ_INJECT RSEQ_EXIT(ne) RSEQ_LOAD_BNE(w, place, reg, ne)
+	RSEQ_INJECT_ RSEQ_EXIT_(ne) RSEQ_LOAD_BNE(w, place, reg, ne)
 #define RSEQ_IF_NE(w, place, reg, eq)	/* leaves *place in scratch */	\
-	RSEQ_INJECT RSEQ_EXIT(eq) RSEQ_LOAD(w, place) RSEQ_BEQ(w, reg, eq)
-#define RSEQ_THEN(verbs)		RSEQ_INJECT verbs
+	RSEQ_INJECT_ RSEQ_EXIT_(eq) RSEQ_LOAD(w, place) RSEQ_BEQ(w, reg, eq)
+#define RSEQ_THEN(verbs)		RSEQ_INJECT_ verbs
 #define RSEQ_COMMIT(verbs)						\
-	RSEQ_INJECT verbs ".Lrseq_commit%=:\n\t" RSEQ_INJECT
+	RSEQ_INJECT_ verbs ".Lrseq_commit%=:\n\t" RSEQ_INJECT_
 
-/* Whose data something is: no other field tells, and no other compiles. */
-#define RSEQ_BY_cpu_id		RSEQ_FIELD(cpu_id)
-#define RSEQ_BY_mm_cid		RSEQ_FIELD(mm_cid)
+/* The first step: whose data this is. */
+#define RSEQ_IF_INDEX_(index, reg, other)				\
+	RSEQ_INJECT_ RSEQ_EXIT_(other) RSEQ_CHECK_(index, reg, other)
+#define RSEQ_AT_INDEX_(index, base, none)				\
+	RSEQ_INJECT_ RSEQ_EXIT_(none) RSEQ_PERCPU_(index, base, none)
 
 /*
- * Run one critical section, then fall through; go to the label abort if the
- * kernel restarted it.  The body's first step looks at index, the field of the
- * area that says whose data this is.  Use it once in a static inline function:
- * labels and operand names are the caller's.
+ * Run a section, then fall through; go to the label abort if the kernel
+ * restarted it.  Once in a static inline function: labels and operand names
+ * are the caller's.  Input operands only: clang < 17 drops outputs at labels.
  */
-#define RSEQ_CRITICAL(index, body, operands, ... /* labels */)		\
+#define RSEQ_RUN_(body, operands, ... /* labels */)			\
 	__asm__ __volatile__ goto (					\
-		RSEQ_PUBLISH						\
+		RSEQ_ADDRESS_						\
+		RSEQ_PUBLISH_						\
 		".Lrseq_start%=:\n\t"					\
 		body							\
-		RSEQ_ABORT						\
-		RSEQ_DESCRIPTOR						\
-		: /* no outputs: clang < 17 drops them at labels */	\
-		: [area] RSEQ_BASE, [rseq_cs] RSEQ_FIELD(rseq_cs),	\
-		  [index] RSEQ_BY_##index, operands			\
-		: "memory", RSEQ_CLOBBERS RSEQ_INJECT_CLOBBERS		\
+		RSEQ_STUB_						\
+		RSEQ_DESCRIPTOR_					\
+		:							\
+		: [area] RSEQ_BASE_, [rseq_cs] RSEQ_FIELD_(rseq_cs),	\
+		  operands						\
+		: "memory", RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_	\
 		: __VA_ARGS__)
 
-#define RSEQ_WITH(...)	__VA_ARGS__
-
-/*
- * ThreadSanitizer sees nothing of a section: tell it that whoever finds what
- * one has stored to v also finds what was written before.
- */
-#if defined(__SANITIZE_THREAD__)
-#define RSEQ_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RSEQ_TSAN 1
-#endif
 #endif
 
-#ifdef RSEQ_TSAN
-#ifdef __cplusplus
-extern "C" {
-#endif
-void __tsan_acquire(void *);
-void __tsan_release(void *);
-#ifdef __cplusplus
-}
-#endif
-#define rseq_tsan_acquire(v)	__tsan_acquire(v)
-#define rseq_tsan_release(v)	__tsan_release(v)
-#else
-#define rseq_tsan_acquire(v)	((void)0)
-#define rseq_tsan_release(v)	((void)0)
-#endif
-
-/*
- * A section stays published when it is over, and the kernel reads what is
- * published whenever it has interrupted the thread, or kills it if that is no
- * longer mapped.  So each thread that has run a section of an object calls
- * this before the object is unloaded: nobody can do it for another thread.
- */
-static inline void rseq_prepare_unload(void)
-{
-	*(volatile uint64_t *)(uintptr_t)&rseq_self()->rseq_cs = 0;
-}
+#define RSEQ_WITH_(...)	__VA_ARGS__
 
 #endif

@@ -31,11 +31,11 @@ size_t rseq_stats_read(struct rseq_stats *stats, size_t n);
 
 /* Without this macro transactions count nothing, and it costs nothing. */
 #ifdef RSEQ_STATS
-#define RSEQ_COUNT(what)						\
+#define RSEQ_COUNT_(what)						\
 	((void)__atomic_fetch_add(&rseq_stats_self()->what, 1,		\
 				  __ATOMIC_RELAXED))
 #else
-#define RSEQ_COUNT(what)	((void)0)
+#define RSEQ_COUNT_(what)	((void)0)
 #endif
 
 #endif

@@ -2,210 +2,278 @@
 #ifndef RSEQ_TRANSACT_HPP
 #define RSEQ_TRANSACT_HPP
 
-#include <rseq/ops.hpp>
 #include <rseq/transaction.h>
 
 /*
  * Guard transactions whose body is a function object:
  *
- *	rseq::transact(guards, [&](int cpu) {
- *		node->next = rseq::load(&head[cpu]);
- *		return rseq::store(&head[cpu], node);
+ *	librseq::transact(&slot->guard, [&](int cpu) {
+ *		list *mine = rseq_percpu_ptr(slot, cpu);
+ *		node->next = librseq::load(&mine->head);
+ *		return librseq::store(&mine->head, node);
  *	});
  *
  * The body returns what to commit, perhaps with a value to give to the caller,
  * or, if its type is a maybe, nothing.
  */
-#define RSEQ_INLINED	inline __attribute__((__always_inline__))
+#define RSEQ_INLINED_	[[gnu::always_inline]] inline
 
-namespace rseq {
+namespace librseq {
 
 /* What there is to give where a body gives nothing. */
 struct none {};
 
 /* The way out of a body that wants nothing stored. */
 struct nothing_t {};
-constexpr nothing_t nothing {};
+inline constexpr nothing_t nothing {};
 
-namespace detail {
+/* Read once, what others may store meanwhile. */
+template <rseq_word T> T load(const T *v) noexcept
+{
+	return __atomic_load_n(v, __ATOMIC_RELAXED);
+}
 
-RSEQ_INLINED rseq_result commit(rseq_transaction *t, uint32_t *v,
-				uint32_t newv)
+/* What a body wants committed, and what transact() gives to its caller. */
+template <class Writes, class V> struct given {
+	using value_type = V;
+
+	RSEQ_INLINED_ rseq_result commit(rseq_transaction *t) const noexcept
+	{
+		return writes.commit(t);
+	}
+
+	Writes writes;
+	V value;
+};
+
+/* Two stores, of which only the second takes effect: there is no third. */
+template <rseq_word T2, rseq_word T> class [[nodiscard]] two_stores {
+public:
+	using value_type = none;
+
+	constexpr two_stores(T2 *v2, T2 newv2, T *v, T newv) noexcept
+		: v2_(v2), newv2_(newv2), v_(v), newv_(newv) {}
+
+	template <class V>
+	constexpr given<two_stores, V> giving(V to_caller) const noexcept
+	{
+		return {*this, to_caller};
+	}
+	RSEQ_INLINED_ rseq_result commit(rseq_transaction *t) const noexcept
+	{
+		return rseq_commit_then(t, v2_, newv2_, v_, newv_);
+	}
+
+	static constexpr none value {};
+
+private:
+	T2 *v2_;
+	T2 newv2_;
+	T *v_;
+	T newv_;
+};
+
+/* A block and a store, which alone takes effect. */
+template <rseq_word T> class [[nodiscard]] block_store {
+public:
+	using value_type = none;
+
+	constexpr block_store(void *dst, const void *src, size_t len, T *v,
+			      T newv) noexcept
+		: dst_(dst), src_(src), len_(len), v_(v), newv_(newv) {}
+
+	template <class V>
+	constexpr given<block_store, V> giving(V to_caller) const noexcept
+	{
+		return {*this, to_caller};
+	}
+	RSEQ_INLINED_ rseq_result commit(rseq_transaction *t) const noexcept
+	{
+		return rseq_commit_block(t, dst_, src_, len_, v_, newv_);
+	}
+
+	static constexpr none value {};
+
+private:
+	void *dst_;
+	const void *src_;
+	size_t len_;
+	T *v_;
+	T newv_;
+};
+
+/* One store. */
+template <rseq_word T> class [[nodiscard]] one_store {
+public:
+	using value_type = none;
+
+	constexpr one_store(T *v, T newv) noexcept : v_(v), newv_(newv) {}
+
+	/* This store first, to a place that nobody reads until *v says so. */
+	template <rseq_word U>
+	constexpr two_stores<T, U> then(U *v, RSEQ_SAME_T_(U) newv)
+		const noexcept
+	{
+		return {v_, newv_, v, newv};
+	}
+	/* What transact() shall return when this is committed. */
+	template <class V>
+	constexpr given<one_store, V> giving(V to_caller) const noexcept
+	{
+		return {*this, to_caller};
+	}
+	RSEQ_INLINED_ rseq_result commit(rseq_transaction *t) const noexcept
+	{
+		return rseq_commit(t, v_, newv_);
+	}
+
+	static constexpr none value {};
+
+private:
+	T *v_;
+	T newv_;
+};
+
+/* if nobody has committed since: *v = newv */
+template <rseq_word T>
+constexpr one_store<T> store(T *v, RSEQ_SAME_T_(T) newv) noexcept
 {
-	return ::rseq_commit_u32(t, v, newv);
+	return {v, newv};
 }
-RSEQ_INLINED rseq_result commit(rseq_transaction *t, intptr_t *v,
-				intptr_t newv)
+
+/* A copy, to be followed by the store that makes it count. */
+class [[nodiscard]] copied {
+public:
+	constexpr copied(void *dst, const void *src, size_t len) noexcept
+		: dst_(dst), src_(src), len_(len) {}
+
+	template <rseq_word T>
+	constexpr block_store<T> then(T *v, RSEQ_SAME_T_(T) newv)
+		const noexcept
+	{
+		return {dst_, src_, len_, v, newv};
+	}
+
+private:
+	void *dst_;
+	const void *src_;
+	size_t len_;
+};
+
+constexpr copied copy(void *dst, const void *src, size_t len) noexcept
 {
-	return ::rseq_commit(t, v, newv);
+	return {dst, src, len};
 }
-RSEQ_INLINED rseq_result commit(rseq_transaction *t, uint32_t *v2,
-				uint32_t newv2, uint32_t *v,
-				uint32_t newv)
-{
-	return ::rseq_commit_store_store_u32(t, v2, newv2, v, newv);
-}
-RSEQ_INLINED rseq_result commit(rseq_transaction *t, intptr_t *v2,
-				intptr_t newv2, intptr_t *v,
-				intptr_t newv)
-{
-	return ::rseq_commit_store_store(t, v2, newv2, v, newv);
-}
+
+/* What a body returns that may also return nothing. */
+template <class Writes> class [[nodiscard]] maybe {
+public:
+	using value_type = typename Writes::value_type;
+
+	constexpr maybe(nothing_t) noexcept : empty_ {}, some_(false) {}
+	constexpr maybe(const Writes &w) noexcept : writes_(w), some_(true) {}
+
+	constexpr explicit operator bool() const noexcept { return some_; }
+	constexpr const Writes &operator*() const noexcept { return writes_; }
+
+private:
+	union {
+		none empty_;
+		Writes writes_;
+	};
+	bool some_;
+};
+
+/* What has become of a transaction: committed, nothing to do, or an error. */
+template <class V> class [[nodiscard]] result {
+public:
+	constexpr result(int error) noexcept : empty_ {}, error_(error) {}
+	constexpr result(const V &value) noexcept
+		: value_(value), done_(true) {}
+
+	constexpr explicit operator bool() const noexcept { return done_; }
+	constexpr bool has_value() const noexcept { return done_; }
+	constexpr const V &operator*() const noexcept { return value_; }
+	constexpr const V *operator->() const noexcept { return &value_; }
+	constexpr V value_or(V other) const noexcept
+	{
+		return done_ ? value_ : other;
+	}
+	constexpr int error() const noexcept { return error_; } /* 0, -errno */
+
+private:
+	union {
+		none empty_;
+		V value_;
+	};
+	int error_ = 0;
+	bool done_ = false;
+};
+
+template <class T> struct wanted {
+	using type = T;
+	static constexpr bool some(const T &) { return true; }
+	RSEQ_INLINED_ static const T &what(const T &t) { return t; }
+};
+template <class T> struct wanted<maybe<T>> {
+	using type = T;
+	static constexpr bool some(const maybe<T> &m) { return bool(m); }
+	RSEQ_INLINED_ static const T &what(const maybe<T> &m) { return *m; }
+};
 
 /* A transaction that holds nothing any more when it goes, however it goes. */
 class transaction {
 public:
-	RSEQ_INLINED explicit transaction(const rseq_guards &guards) noexcept
-		: t RSEQ_TRANSACTION(&guards) {}
-	RSEQ_INLINED ~transaction() { ::rseq_cancel(&t); }
+	RSEQ_INLINED_ explicit transaction(rseq_guard *guard) noexcept
+		: t RSEQ_TRANSACTION(guard) {}
+	RSEQ_INLINED_ ~transaction() { ::rseq_cancel(&t); }
 	transaction(const transaction &) = delete;
 	transaction &operator=(const transaction &) = delete;
 
 	rseq_transaction t;
 };
 
-}
-
-/* One store, or two in their order, that a body wants committed. */
-template <class T, class V = none> class stores {
-	typedef typename detail::as<T>::word word;
-
-public:
-	typedef V given_type;
-
-	RSEQ_INLINED stores(word *at, word with, V value = V()) noexcept
-		: v2(nullptr), newv2(), v(at), newv(with), given(value) {}
-	stores(word *at2, word with2, word *at, word with, V value = V())
-		noexcept
-		: v2(at2), newv2(with2), v(at), newv(with), given(value) {}
-
-	/* Then this store, too: it is the one that takes effect. */
-	stores then(T *at, typename detail::operand<T>::type with) const
-	{
-		return stores(v, newv, detail::place(at),
-			      detail::as<T>::value(with), given);
-	}
-	/* What transact() shall return when this is committed. */
-	template <class W> stores<T, W> giving(W value) const
-	{
-		return stores<T, W>(v2, newv2, v, newv, value);
-	}
-	RSEQ_INLINED rseq_result commit(rseq_transaction *t) const
-	{
-		return v2 ? detail::commit(t, v2, newv2, v, newv) :
-			detail::commit(t, v, newv);
-	}
-	explicit operator bool() const { return true; }
-
-	word *v2, newv2, *v, newv;
-	V given;
-};
-
-/* if nobody has committed since: *v = newv */
-template <class T>
-stores<T> store(T *v, typename detail::operand<T>::type newv)
-{
-	return stores<T>(detail::place(v), detail::as<T>::value(newv));
-}
-
-/* What a body returns that may also return nothing. */
-template <class T, class V = none> class maybe {
-public:
-	typedef V given_type;
-
-	maybe(nothing_t) noexcept : some(false), what(nullptr, 0) {}
-	maybe(const stores<T, V> &s) : some(true), what(s), given(s.given) {}
-
-	RSEQ_INLINED rseq_result commit(rseq_transaction *t) const
-	{
-		return what.commit(t);
-	}
-	explicit operator bool() const { return some; }
-
-private:
-	bool some;
-	stores<T, V> what;
-
-public:
-	V given;
-};
-
-/* Read once, what others may store meanwhile. */
-template <class T> T load(const T *v)
-{
-	return __atomic_load_n(v, __ATOMIC_RELAXED);
-}
-
-/* What has become of a transaction: committed, nothing to do, or an error. */
-template <class V> class outcome {
-public:
-	explicit outcome(int error = 0) : given(), error_(error), done(false) {}
-	static outcome of(const V &value)
-	{
-		outcome o;
-		o.given = value;
-		o.done = true;
-		return o;
-	}
-
-	explicit operator bool() const { return done; }
-	bool has_value() const { return done; }
-	const V &operator*() const { return given; }
-	const V *operator->() const { return &given; }
-	V value_or(V other) const { return done ? given : other; }
-	int error() const { return error_; }	/* 0 or -errno */
-
-private:
-	V given;
-	int error_;
-	bool done;
-};
-
 /* Run body(cpu), and again until what it returns is committed. */
 template <class Body>
-auto transact(const rseq_guards &guards, Body body)
-	-> outcome<typename decltype(body(0))::given_type>
+	requires requires (Body body) {
+		typename wanted<decltype(body(0))>::type::value_type;
+	}
+auto transact(rseq_guard *guard, Body body)
 {
-	typedef outcome<typename decltype(body(0))::given_type> result;
-	detail::transaction run(guards);
+	using want = wanted<decltype(body(0))>;
+	using value_type = typename want::type::value_type;
+	transaction run(guard);
 
 	for (;;) {
 		const int cpu = ::rseq_begin(&run.t);
 		if (cpu < 0)
-			return result(cpu);
-		const auto wanted = body(cpu);
-		if (!wanted)
-			return result();
-		if (wanted.commit(&run.t) == RSEQ_COMMITTED)
-			return result::of(wanted.given);
+			return result<value_type>(cpu);
+		const auto returned = body(cpu);
+		if (!want::some(returned))
+			return result<value_type>(0);
+		if (want::what(returned).commit(&run.t) == RSEQ_COMMITTED)
+			return result<value_type>(want::what(returned).value);
 	}
 }
 
 /* A cpu's data for oneself, for as long as this lives; check error(). */
-class held {
+class [[nodiscard]] held {
 public:
-	held(const rseq_guards &guards, unsigned int cpu) noexcept
-		: error_(::rseq_guard_lock(&guards, cpu, &hold)) {}
-	~held() { if (error_ == 0) ::rseq_guard_unlock(&hold); }
+	held(rseq_guard *guard, unsigned int cpu) noexcept
+		: error_(::rseq_guard_lock(guard, cpu, &hold_)) {}
+	~held() { ::rseq_guard_unlock(&hold_); }
 	held(const held &) = delete;
 	held &operator=(const held &) = delete;
 
-	int error() const noexcept { return error_; }	/* 0 or -errno */
+	[[nodiscard]] int error() const noexcept { return error_; }
 
 private:
-	rseq_hold hold;
+	rseq_hold hold_;
 	int error_;
 };
 
-/* The guards that are a member of each element of an array. */
-template <class T, size_t n>
-constexpr rseq_guards guards_in(T (&array)[n], rseq_guard T::*guard)
-{
-	return { &(array[0].*guard), sizeof(T), n };
 }
 
-}
-
-#undef RSEQ_INLINED
+#undef RSEQ_INLINED_
 
 #endif

@@ -2,75 +2,45 @@
 #ifndef RSEQ_TRANSACTION_H
 #define RSEQ_TRANSACTION_H
 
-#include <rseq/event.h>
 #include <rseq/guard.h>
-#include <rseq/operation.h>
 #include <rseq/stats.h>
 
 /*
- * Commits whose body is plain C: read, compute, and only the last store or two
- * is a section.  A guard transaction runs its body again only if somebody else
- * has committed in between; one on the thread's event, if anything at all has
- * disturbed the thread.
+ * Commits whose body is plain C: read, compute, and only the last stores are a
+ * section.  The body runs again only if another commit on the same cpu's data
+ * came in between.  See rseq_begin(3).
  */
 
-/* A guard transaction; the fields are private. */
+/* A transaction on a guard in per-cpu memory; the fields are private. */
 struct rseq_transaction {
-	const struct rseq_guards	*guards;
-	struct rseq_guard		*guard;	/* of the cpu begun on */
-	uintptr_t			word;	/* what it was then */
-	int				cpu;
-	int				left;	/* attempts without a lock */
-	struct rseq_hold		hold;	/* .guard: 0 if not held */
+	struct rseq_guard	*guards;	/* the per-cpu pointer */
+	struct rseq_guard	*guard;		/* the copy begun on */
+	uintptr_t		word;		/* what it was then */
+	int			cpu;
+	int			left;		/* attempts without a lock */
+	struct rseq_hold	hold;		/* .guard: 0 if not held */
 };
 
 /* So many attempts fail before the guard is locked: a debugger's all do. */
 #define RSEQ_ATTEMPTS	8
 
-#define RSEQ_TRANSACTION(guards)					\
-	{ (guards), 0, 0, 0, RSEQ_ATTEMPTS, { 0, 0, { 0, 0 } } }
+#define RSEQ_TRANSACTION(guard)						\
+	{ (guard), RSEQ_NULL_, 0, 0, (guard) ? RSEQ_ATTEMPTS : 0,	\
+	  { RSEQ_NULL_, 0, { 0, 0 }, 0 } }
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* What begin does when there is more to it than to read the guard. */
-int rseq_begin_slow(struct rseq_transaction *t) RSEQ_NOTHROW RSEQ_COLD;
-
-/* Store newv if the thread was not disturbed since start returned event. */
-enum rseq_result rseq_finish(uint32_t event, intptr_t *v, intptr_t newv);
+int rseq_begin_slow_(struct rseq_transaction *t) RSEQ_NOTHROW_ RSEQ_COLD_;
 
 #ifdef __cplusplus
 }
 #endif
 
-#ifdef RSEQ_TSAN	/* as in <rseq/guard.h> */
-RSEQ_INLINE enum rseq_result rseq_tsan_finish(uint32_t event, intptr_t *v,
-					      intptr_t newv)
-{
-	enum rseq_result result;
-
-	rseq_tsan_release(v);
-	result = rseq_finish(event, v, newv);
-	if (result == RSEQ_COMMITTED)
-		rseq_tsan_acquire(v);
-	return result;
-}
-
-#define rseq_finish	rseq_tsan_finish
-#endif
-
-/* A transaction on the thread's event: what rseq_finish() will compare. */
-static inline uint32_t rseq_start(void)
-{
-	const uint32_t event = rseq_event();
-
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);	/* before the body */
-	return event;
-}
-
 /* Field by field: a copy as a whole would keep both in memory. */
-RSEQ_INLINE struct rseq_hold rseq_copy_hold(const struct rseq_hold *from)
+RSEQ_INLINE_ struct rseq_hold rseq_copy_hold_(const struct rseq_hold *from)
 {
 	struct rseq_hold to;
 
@@ -78,210 +48,274 @@ RSEQ_INLINE struct rseq_hold rseq_copy_hold(const struct rseq_hold *from)
 	to.word = from->word;
 	to.signals[0] = from->signals[0];
 	to.signals[1] = from->signals[1];
+	to.masked = from->masked;
 	return to;
 }
 
 /*
- * Look at a cpu's guard: may the body begin?  Only on that cpu a commit is one
- * step.  Seen from another its guard is bumped before its data are stored, and
- * a body that went by both would lose them.
+ * Look at a cpu's guard: may the body begin?  A commit stores the guard, then
+ * the data.  A thread on the same cpu sees both or neither; a thread on another
+ * cpu can see the new guard with the old data, and its update would be lost.
+ * So begin only if this thread is still on the guard's cpu.
  */
-RSEQ_INLINE int rseq_look(struct rseq_transaction *t, int cpu)
+RSEQ_INLINE_ int rseq_look_(struct rseq_transaction *t, int cpu)
 {
 	t->cpu = cpu;
-	t->guard = rseq_guard_of(t->guards, (unsigned int)cpu);
+	t->guard = RSEQ_STATIC_(struct rseq_guard *,
+		rseq_copy_of_(t->guards, RSEQ_STATIC_(unsigned int, cpu)));
 	t->word = __atomic_load_n(&t->guard->word, __ATOMIC_ACQUIRE);
-	cpu = rseq_current_cpu();
+	cpu = rseq_this_cpu().n;
 	__atomic_signal_fence(__ATOMIC_ACQUIRE);	/* the body is behind */
 	return t->cpu == cpu && !(t->word & 1);
 }
 
 /* The cpu whose data the body is about, or -EINVAL, -EDEADLK or -ENOSYS. */
-RSEQ_INLINE int rseq_begin(struct rseq_transaction *t)
+RSEQ_MUST_CHECK_ RSEQ_INLINE_ int rseq_begin(struct rseq_transaction *t)
 {
-	const struct rseq_guards *const g = t->guards;
-	const int cpu = rseq_current_cpu();
+	const int cpu = rseq_this_cpu().n;
 	/* Calls get copies, so that t itself may stay in registers. */
 	struct rseq_transaction slow;
 	int ret;
 
-	if ((unsigned int)cpu < g->count && t->left > 0 &&
-	    !rseq_sections_broken && rseq_look(t, cpu))
+	if (cpu >= 0 && t->left > 0 &&
+	    rseq_sections_work_here_() && rseq_look_(t, cpu))
 		return cpu;
-	slow.guards = g;
-	slow.guard = 0;
+	slow.guards = t->guards;
+	slow.guard = RSEQ_NULL_;
 	slow.word = 0;
 	slow.cpu = cpu;
 	slow.left = t->left;
 	slow.hold.guard = t->hold.guard;
-	ret = rseq_begin_slow(&slow);
+	ret = rseq_begin_slow_(&slow);
 	t->guard = slow.guard;
 	t->word = slow.word;
 	t->cpu = slow.cpu;
 	t->left = slow.left;
 	if (ret < 0)
 		return ret;	/* what t holds, it holds still */
-	t->hold = rseq_copy_hold(&slow.hold);
-	rseq_tsan_acquire(t->guard);
+	t->hold = rseq_copy_hold_(&slow.hold);
+	rseq_tsan_acquire_(t->guard);
 	if (t->hold.guard)
-		RSEQ_COUNT(locks);
+		RSEQ_COUNT_(locks);
 	return ret;
 }
 
 /* End a transaction that shall store nothing. */
-RSEQ_INLINE void rseq_cancel(struct rseq_transaction *t)
+RSEQ_INLINE_ void rseq_cancel(struct rseq_transaction *t)
 {
-	t->left = RSEQ_ATTEMPTS;
-	if (__builtin_expect(t->hold.guard != 0, 0)) {
-		struct rseq_hold hold = rseq_copy_hold(&t->hold);
-		t->hold.guard = 0;
+	t->left = t->guards ? RSEQ_ATTEMPTS : 0;
+	if (__builtin_expect(!!t->hold.guard, 0)) {
+		struct rseq_hold hold = rseq_copy_hold_(&t->hold);
+		t->hold.guard = RSEQ_NULL_;
 		rseq_guard_unlock(&hold);
 	}
 }
 
 /* After an abort: may the section be tried again? */
-RSEQ_INLINE int rseq_retry(struct rseq_transaction *t)
+RSEQ_INLINE_ int rseq_retry_(struct rseq_transaction *t)
 {
-	RSEQ_COUNT(aborts);
+	RSEQ_COUNT_(aborts);
 	return --t->left > 0;
 }
 
-/* The body must run again, and some day with the guard held. */
-RSEQ_INLINE enum rseq_result rseq_conflict(struct rseq_transaction *t)
+/* Charge one attempt; when they run out, the next begin locks the guard. */
+RSEQ_INLINE_ enum rseq_result rseq_conflict_(struct rseq_transaction *t)
 {
-	RSEQ_COUNT(conflicts);
+	RSEQ_COUNT_(conflicts);
 	--t->left;
 	return RSEQ_RESTARTED;
 }
 
 /* The next transaction may begin with the same t. */
-RSEQ_INLINE enum rseq_result rseq_done(struct rseq_transaction *t)
+RSEQ_INLINE_ enum rseq_result rseq_done_(struct rseq_transaction *t)
 {
 	t->left = RSEQ_ATTEMPTS;
-	RSEQ_COUNT(commits);
+	RSEQ_COUNT_(commits);
 	return RSEQ_COMMITTED;
 }
 
 /* The commit was made with the guard held. */
-RSEQ_INLINE enum rseq_result rseq_release(struct rseq_transaction *t)
+RSEQ_INLINE_ enum rseq_result
+rseq_unlock_after_commit_(struct rseq_transaction *t)
 {
 	rseq_cancel(t);
-	return rseq_done(t);
+	return rseq_done_(t);
 }
 
-/* A store with the guard held, to an object of whatever type. */
-#define RSEQ_HELD_STORE(T, v, newv)					\
-	__atomic_store_n((T __attribute__((__may_alias__)) *)(v), (newv), \
-			 __ATOMIC_RELEASE)
-
-/* The guard's verbs, beside those of the stores. */
-#define RSEQ_IF_UNCHANGED						\
-	RSEQ_IF_INDEX(cpu_id, id, conflict)				\
-	RSEQ_IF_EQ(RSEQ_POINTER, RSEQ_V(guard), word, conflict)		\
-	RSEQ_THEN(RSEQ_STORE_POINTER(next, RSEQ_V(guard)))
-#define RSEQ_GUARD							\
-	RSEQ_ID, RSEQ_PLACE(guard), RSEQ_IN(RSEQ_POINTER, word),	\
-	RSEQ_IN(RSEQ_POINTER, next)
-#define RSEQ_BEGUN(t)							\
-	struct rseq_guard *const guard = (t)->guard;			\
-	const uintptr_t word = (t)->word, next = word + 2;		\
-	const int id = (t)->cpu
+/* A store with the guard held. */
+#define RSEQ_HELD_STORE_(v, newv)					\
+	__atomic_store_n(v, newv, __ATOMIC_RELEASE);
 
 /*
- * Each commit below stores if nobody has committed since begin.  One that the
- * kernel has restarted looks at the guard again; the body does not run again
- * for that.  A section may end between its first two stores: the guard then
- * tells of a commit that was none, and all who had begun run again.
+ * Each commit below stores if nobody has committed since begin, and its last
+ * store is a release store.  One that the kernel has restarted looks at the
+ * guard again; the body does not run again for that.  A section may end
+ * between its first stores: the guard then tells of a commit that was none, and
+ * all who had begun run again.  So what is stored before the last word must be
+ * something that nobody reads until that word says so: a slot behind a count.
  */
+#ifndef RSEQ_NO_SECTIONS_
 
-/* if (guard->word == begun) { guard->word += 2; *v = newv; } */
-#define RSEQ_OP_COMMIT(name, w, T, index, verb)				\
-RSEQ_OP name(struct rseq_transaction *t, T *v, T newv)			\
+#define RSEQ_COMMITS_(name, parameters, held, body, ...)		\
+RSEQ_OP_ name parameters						\
 {									\
-	RSEQ_BEGUN(t);							\
+	struct rseq_guard *const guard = t->guard;			\
+	const uintptr_t word = t->word, next = word + 2;		\
+	const rseq_cpu_t id = { t->cpu };				\
 									\
-	if (__builtin_expect(t->hold.guard != 0, 0)) {			\
-		RSEQ_HELD_STORE(T, v, newv);				\
-		return rseq_release(t);					\
+	if (__builtin_expect(!!t->hold.guard, 0)) {			\
+		if (!rseq_still_held_(t->hold.guard, t->hold.word)) {	\
+			rseq_cancel(t);					\
+			return rseq_conflict_(t);			\
+		}							\
+		held							\
+		return rseq_unlock_after_commit_(t);			\
 	}								\
-	rseq_tsan_release(guard);					\
-again:	RSEQ_CRITICAL(index,						\
-		RSEQ_IF_UNCHANGED					\
-		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
-		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v), RSEQ_IN(w, newv)),	\
+	rseq_tsan_release_(guard);					\
+again:	RSEQ_RUN_(							\
+		RSEQ_IF_INDEX_(cpu_id, id, conflict)			\
+		RSEQ_IF_EQ_(RSEQ_POINTER, RSEQ_V(guard), word, conflict) \
+		RSEQ_THEN(RSEQ_STORE_(RSEQ_POINTER, next, RSEQ_V(guard))) \
+		body,							\
+		RSEQ_WITH_(RSEQ_OPERANDS_cpu_, RSEQ_PLACE(guard),	\
+			   RSEQ_IN(RSEQ_POINTER, word),			\
+			   RSEQ_IN(RSEQ_POINTER, next), __VA_ARGS__),	\
 		abort, conflict);					\
-	return rseq_done(t);					\
-abort:	if (rseq_retry(t))						\
+	return rseq_done_(t);						\
+abort:	if (rseq_retry_(t))						\
 		goto again;						\
 conflict:								\
-	return rseq_conflict(t);					\
+	return rseq_conflict_(t);					\
 }
-RSEQ_PER_WORD(RSEQ_OP_COMMIT, rseq_commit, cpu_id, RSEQ_STORE)
-RSEQ_PER_WORD(RSEQ_OP_COMMIT, rseq_commit_release, cpu_id, RSEQ_STORE_RELEASE)
+
+#else
+
+/* Begin has locked. */
+#define RSEQ_COMMITS_(name, parameters, held, ...)			\
+RSEQ_OP_ name parameters						\
+{									\
+	if (!t->hold.guard)						\
+		return rseq_conflict_(t);				\
+	held								\
+	return rseq_unlock_after_commit_(t);				\
+}
+
+#endif
+
+/* if (guard->word == begun) { guard->word += 2; *v = newv; } */
+#define RSEQ_MAKE_(name, w, T)						\
+RSEQ_COMMITS_(name, (struct rseq_transaction *t, T *v, T newv),		\
+	RSEQ_HELD_STORE_(v, newv),					\
+	RSEQ_COMMIT(RSEQ_STORE_RELEASE(w, newv, RSEQ_V(v))),		\
+	RSEQ_PLACE(v), RSEQ_IN(w, newv))
+RSEQ_MAKE_(RSEQ_NAME_(rseq_commit, 32), 32, uint32_t)
+RSEQ_MAKE_(RSEQ_NAME_(rseq_commit, 64), 64, uint64_t)
+#undef RSEQ_MAKE_
 
 /* if (guard->word == begun) { guard->word += 2; *v2 = newv2; *v = newv; } */
-#define RSEQ_OP_COMMIT_STORE_STORE(name, w, T, index, verb)		\
-RSEQ_OP name(struct rseq_transaction *t, T *v2, T newv2, T *v, T newv)	\
+#define RSEQ_MAKE_(name, w2, T2, w, T)					\
+RSEQ_COMMITS_(name,							\
+	(struct rseq_transaction *t, T2 *v2, T2 newv2, T *v, T newv),	\
+	RSEQ_HELD_STORE_(v2, newv2) RSEQ_HELD_STORE_(v, newv),		\
+	RSEQ_THEN(RSEQ_STORE(w2, newv2, RSEQ_V(v2)))			\
+	RSEQ_COMMIT(RSEQ_STORE_RELEASE(w, newv, RSEQ_V(v))),		\
+	RSEQ_PLACE(v2), RSEQ_IN(w2, newv2), RSEQ_PLACE(v),		\
+	RSEQ_IN(w, newv))
+RSEQ_MAKE_(RSEQ_NAME2_(rseq_commit_then, 32, 32), 32, uint32_t,
+	   32, uint32_t)
+RSEQ_MAKE_(RSEQ_NAME2_(rseq_commit_then, 32, 64), 32, uint32_t,
+	   64, uint64_t)
+RSEQ_MAKE_(RSEQ_NAME2_(rseq_commit_then, 64, 32), 64, uint64_t,
+	   32, uint32_t)
+RSEQ_MAKE_(RSEQ_NAME2_(rseq_commit_then, 64, 64), 64, uint64_t,
+	   64, uint64_t)
+#undef RSEQ_MAKE_
+
+/*
+ * if (guard->word == begun) { guard->word += 2; memcpy(dst, src, len);
+ * *v = newv; }
+ */
+#define RSEQ_MAKE_(name, w, T)						\
+RSEQ_COMMITS_(name,							\
+	(struct rseq_transaction *t, void *dst, const void *src,	\
+	 size_t len, T *v, T newv),					\
+	__builtin_memcpy(dst, src, len); RSEQ_HELD_STORE_(v, newv),	\
+	RSEQ_THEN(RSEQ_COPY(dst, src, len))				\
+	RSEQ_COMMIT(RSEQ_STORE_RELEASE(w, newv, RSEQ_V(v))),		\
+	[dst] "r" ((rseq_touch_(dst, len), dst)), [src] "r" (src),	\
+	[len] "r" (len), RSEQ_PLACE(v), RSEQ_IN(w, newv))
+RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block_fit, 32), 32, uint32_t)
+RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block_fit, 64), 64, uint64_t)
+#undef RSEQ_MAKE_
+
+/* A longer block is copied with the guard held. */
+#define RSEQ_BLOCK_MAX	1024
+
+#define RSEQ_MAKE_(name, fit, T)					\
+RSEQ_OP_ name(struct rseq_transaction *t, void *dst, const void *src,	\
+	      size_t len, T *v, T newv)					\
 {									\
-	RSEQ_BEGUN(t);							\
-									\
-	if (__builtin_expect(t->hold.guard != 0, 0)) {			\
-		RSEQ_HELD_STORE(T, v2, newv2);				\
-		RSEQ_HELD_STORE(T, v, newv);				\
-		return rseq_release(t);					\
+	if (len > RSEQ_BLOCK_MAX && !t->hold.guard) {			\
+		t->left = 0;						\
+		return RSEQ_RESTARTED;					\
 	}								\
-	rseq_tsan_release(guard);					\
-again:	RSEQ_CRITICAL(index,						\
-		RSEQ_IF_UNCHANGED					\
-		RSEQ_THEN(RSEQ_STORE(w, newv2, RSEQ_V(v2)))		\
-		RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),			\
-		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v2), RSEQ_IN(w, newv2), \
-			  RSEQ_PLACE(v), RSEQ_IN(w, newv)),		\
-		abort, conflict);					\
-	return rseq_done(t);					\
-abort:	if (rseq_retry(t))						\
-		goto again;						\
-conflict:								\
-	return rseq_conflict(t);					\
+	return fit(t, dst, src, len, v, newv);				\
 }
-RSEQ_PER_WORD(RSEQ_OP_COMMIT_STORE_STORE, rseq_commit_store_store, cpu_id,
-	      RSEQ_STORE)
-RSEQ_PER_WORD(RSEQ_OP_COMMIT_STORE_STORE, rseq_commit_store_store_release,
-	      cpu_id, RSEQ_STORE_RELEASE)
+RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block, 32),
+	   RSEQ_NAME_(rseq_commit_block_fit, 32), uint32_t)
+RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block, 64),
+	   RSEQ_NAME_(rseq_commit_block_fit, 64), uint64_t)
+#undef RSEQ_MAKE_
+#undef RSEQ_HELD_STORE_
+#undef RSEQ_COMMITS_
 
-#ifdef RSEQ_STORE_PAIR
-/* Two words that an instruction stores at once. */
-struct rseq_pair {
-	intptr_t word[2];
-} __attribute__((__aligned__(2 * sizeof(intptr_t))));
+#ifdef __cplusplus
 
-typedef intptr_t rseq_vector
-	__attribute__((__vector_size__(2 * sizeof(intptr_t))));
-
-/* if (guard->word == begun) { guard->word += 2; *v = newv; } */
-RSEQ_OP rseq_commit_pair(struct rseq_transaction *t, struct rseq_pair *v,
-			 struct rseq_pair newv)
+/* Store newv to *v, if nobody has committed since begin. */
+RSEQ_WORDS_ RSEQ_OP_ rseq_commit(struct rseq_transaction *t, T *v,
+				 RSEQ_T_ newv) noexcept
 {
-	RSEQ_BEGUN(t);
-	const rseq_vector pair = { newv.word[0], newv.word[1] };
-
-	if (__builtin_expect(t->hold.guard != 0, 0)) {
-		RSEQ_HELD_STORE(intptr_t, &v->word[0], newv.word[0]);
-		RSEQ_HELD_STORE(intptr_t, &v->word[1], newv.word[1]);
-		return rseq_release(t);
-	}
-	rseq_tsan_release(guard);
-again:	RSEQ_CRITICAL(cpu_id,
-		RSEQ_IF_UNCHANGED
-		RSEQ_COMMIT(RSEQ_STORE_PAIR(pair, RSEQ_V(v))),
-		RSEQ_WITH(RSEQ_GUARD, RSEQ_PLACE(v), RSEQ_IN_PAIR(pair)),
-		abort, conflict);
-	return rseq_done(t);
-abort:	if (rseq_retry(t))
-		goto again;
-conflict:
-	return rseq_conflict(t);
+	return rseq_commit_(t, RSEQ_PUT_(v), RSEQ_GET_(newv));
 }
+
+/* Store newv2 to *v2, which nobody reads until *v says so, then newv to *v. */
+template <class T2, class T>
+RSEQ_OP_ rseq_commit_then(struct rseq_transaction *t, T2 *v2,
+			  RSEQ_SAME_T_(T2) newv2, T *v, RSEQ_T_ newv) noexcept
+{
+	return rseq_commit_then_(t, rseq_as_<T2>::place(v2),
+				 rseq_as_<T2>::value(newv2),
+				 RSEQ_PUT_(v), RSEQ_GET_(newv));
+}
+
+/* The same with len bytes, from src to dst. */
+RSEQ_WORDS_ RSEQ_OP_ rseq_commit_block(struct rseq_transaction *t, void *dst,
+				       const void *src, size_t len, T *v,
+				       RSEQ_T_ newv) noexcept
+{
+	return rseq_commit_block_(t, dst, src, len, RSEQ_PUT_(v),
+				  RSEQ_GET_(newv));
+}
+
+#else
+
+/* Store newv to *v, if nobody has committed since begin. */
+#define rseq_commit(t, v, newv)						\
+	RSEQ_WIDTH_(rseq_commit, v)(t, RSEQ_WORD_(v), RSEQ_BITS_(v, newv))
+
+/* Store newv2 to *v2, which nobody reads until *v says so, then newv to *v. */
+#define rseq_commit_then(t, v2, newv2, v, newv)				\
+	__extension__ _Generic((char (*)[sizeof *(v2)])0,		\
+		char (*)[4]: RSEQ_WIDTH_(rseq_commit_then_32, v),	\
+		char (*)[8]: RSEQ_WIDTH_(rseq_commit_then_64, v))	\
+		(t, RSEQ_WORD_(v2), RSEQ_BITS_(v2, newv2),		\
+		 RSEQ_WORD_(v), RSEQ_BITS_(v, newv))
+
+/* The same with len bytes, from src to dst. */
+#define rseq_commit_block(t, dst, src, len, v, newv)			\
+	RSEQ_WIDTH_(rseq_commit_block, v)				\
+		(t, dst, src, len, RSEQ_WORD_(v), RSEQ_BITS_(v, newv))
+
 #endif
 
 #endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RSEQ_SANITIZE_H
+#define RSEQ_SANITIZE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Sanitizers see nothing of a section.  ThreadSanitizer is told that whoever
+ * learns what a section has stored also finds what was written before;
+ * AddressSanitizer, which words it reads and writes; MemorySanitizer, which it
+ * initializes.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define RSEQ_TSAN_ 1
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define RSEQ_ASAN_ 1
+#endif
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RSEQ_TSAN_ 1
+#endif
+#if __has_feature(address_sanitizer)
+#define RSEQ_ASAN_ 1
+#endif
+#if __has_feature(memory_sanitizer)
+#define RSEQ_MSAN_ 1
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#ifdef RSEQ_TSAN_
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+#endif
+#ifdef RSEQ_ASAN_
+void __asan_storeN(void *, size_t);
+#endif
+#ifdef RSEQ_MSAN_
+void __msan_unpoison(const volatile void *, size_t);
+#endif
+#ifdef __cplusplus
+}
+#endif
+
+#ifdef RSEQ_TSAN_
+#define rseq_tsan_acquire_(v)	__tsan_acquire(v)
+#define rseq_tsan_release_(v)	__tsan_release(v)
+/* Not a word is released by an operation that will not commit. */
+#define RSEQ_TSAN_UNLESS_(different)					\
+	if (different)							\
+		return RSEQ_DIFFERENT;
+#else
+#define rseq_tsan_acquire_(v)	((void)0)
+#define rseq_tsan_release_(v)	((void)0)
+#define RSEQ_TSAN_UNLESS_(different)
+#endif
+
+#ifdef RSEQ_ASAN_
+#define rseq_touch_(at, size)	__asan_storeN(at, size)
+#else
+#define rseq_touch_(at, size)	((void)0)
+#endif
+
+#ifdef RSEQ_MSAN_
+#define rseq_fill_(at, size)	__msan_unpoison(at, size)
+#else
+#define rseq_fill_(at, size)	((void)0)
+#endif
+
+/* Under any of them a section is given the address of this cpu's copy. */
+#if defined(RSEQ_TSAN_) || defined(RSEQ_ASAN_)
+#define RSEQ_ADDRESS_KNOWN_ 1
+#endif
+
+#endif
