@@ -22,7 +22,7 @@
 #else
 #define RSEQ_AREA_(field)	("%%fs:%c[" #field "](%[area])",	\
 				 "fs:[%[area]+%c[" #field "]]")
-#define RSEQ_BASE_		"r" (rseq_offset())
+#define RSEQ_BASE_		"r" (rseq_offset_())
 #endif
 #define RSEQ_GLOBAL_(name)						\
 	"mov{q}\t{" name "@GOTPCREL(%%rip), %0|%0, " name "@GOTPCREL[rip]}"

@@ -125,7 +125,7 @@ RSEQ_INLINE_ ptrdiff_t rseq_stock_offset_(void)
 #endif
 
 /* Offset of the area from the thread pointer, in bytes: the one accessor. */
-static inline ptrdiff_t rseq_offset(void)
+RSEQ_INLINE_ ptrdiff_t rseq_offset_(void)
 {
 #if defined(RSEQ_LIBC_LINE_)
 	return TLABI_OFFSET;
@@ -141,6 +141,11 @@ static inline ptrdiff_t rseq_offset(void)
 #endif
 }
 
+static inline ptrdiff_t rseq_offset(void)
+{
+	return rseq_offset_();
+}
+
 /*
  * The area of the calling thread, to look at: it changes under one's eyes, and
  * the kernel may kill who writes.  Bytes from 32 on exist in a line only.
@@ -148,7 +153,7 @@ static inline ptrdiff_t rseq_offset(void)
 static inline const volatile struct tlabi *rseq_self(void)
 {
 	return RSEQ_CAST_(const volatile struct tlabi *,
-		RSEQ_STATIC_(char *, rseq_thread_pointer_()) + rseq_offset());
+		RSEQ_STATIC_(char *, rseq_thread_pointer_()) + rseq_offset_());
 }
 
 /*

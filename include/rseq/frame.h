@@ -235,6 +235,7 @@ _Pragma("GCC diagnostic pop")
 #define RSEQ_LOAD_(w, place)		RSEQ_LOAD(w, place)
 #define RSEQ_SAVE_(w, place)		RSEQ_SAVE(w, place)
 #define RSEQ_ADD_(w, reg)		RSEQ_ADD(w, reg)
+#define RSEQ_DEREF_ADD_SAVE_(w, reg)	RSEQ_DEREF_ADD_SAVE(w, reg)
 #define RSEQ_IF_NE_(w, place, reg, eq)	RSEQ_IF_NE(w, place, reg, eq)
 #define RSEQ_IF_EQ_(w, place, reg, ne)	RSEQ_IF_EQ(w, place, reg, ne)
 
