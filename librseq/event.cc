@@ -69,7 +69,7 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 		RSEQ_THEN(RSEQ_LOAD(32, RSEQ_V(cpu)))
 		RSEQ_THEN(RSEQ_AND(32, none))
 		RSEQ_EXIT_(disturbed) RSEQ_BNE(32, zero, disturbed)
-		RSEQ_COMMIT(RSEQ_STORE_(RSEQ_POINTER, newv, RSEQ_V(v)))
+		RSEQ_COMMIT(RSEQ_STORE_(RSEQ_POINTER_, newv, RSEQ_V(v)))
 		RSEQ_STUB_
 		RSEQ_DESCRIPTOR_
 		".globl rseq_event_token_\n\t"
@@ -80,7 +80,7 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 		: RSEQ_PLACE(published), RSEQ_IN(64, token),
 		  RSEQ_PLACE(count), RSEQ_IN(32, event), RSEQ_PLACE(cpu),
 		  RSEQ_IN(32, none), [zero] RSEQ_VALUE_ (0),
-		  RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER, newv)
+		  RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, newv)
 		: "memory", RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_
 		: abort, disturbed);
 	return RSEQ_COMMITTED;

@@ -81,7 +81,7 @@ extern "C" {
 
 #if defined(RSEQ_LIBC_STOCK_) && !defined(RSEQ_GLOBAL_)
 /* By an asm name: in C++ glibc declares its own as a C++ variable. */
-extern const ptrdiff_t rseq_libc_offset_ __asm__(RSEQ_LIBC_OFFSET);
+extern const ptrdiff_t rseq_libc_offset_ __asm__(RSEQ_LIBC_OFFSET_);
 #endif
 
 #ifndef RSEQ_LIBC_LINE_
@@ -116,7 +116,7 @@ RSEQ_INLINE_ ptrdiff_t rseq_stock_offset_(void)
 #ifdef RSEQ_GLOBAL_
 	const ptrdiff_t *at;
 
-	__asm__(RSEQ_GLOBAL_(RSEQ_LIBC_OFFSET) : "=r" (at));
+	__asm__(RSEQ_GLOBAL_(RSEQ_LIBC_OFFSET_) : "=r" (at));
 	return *at;
 #else
 	return rseq_libc_offset_;

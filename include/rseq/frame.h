@@ -224,12 +224,12 @@ _Pragma("GCC diagnostic pop")
 
 /* The bits of a pointer, and as a word. */
 #if __SIZEOF_POINTER__ == 8
-#define RSEQ_POINTER	64
+#define RSEQ_POINTER_	64
 #else
-#define RSEQ_POINTER	32
+#define RSEQ_POINTER_	32
 #endif
 
-/* One level more, so that RSEQ_POINTER is a number before ## sees it. */
+/* One level more, so that RSEQ_POINTER_ is a number before ## sees it. */
 #define RSEQ_STORE_(w, reg, place)	RSEQ_STORE(w, reg, place)
 #define RSEQ_STORE_RELEASE_(w, reg, place) RSEQ_STORE_RELEASE(w, reg, place)
 #define RSEQ_LOAD_(w, place)		RSEQ_LOAD(w, place)
@@ -254,7 +254,7 @@ _Pragma("GCC diagnostic pop")
 	MAKE(RSEQ_NAME_(name##_##where, 32), 32, uint32_t, where, verb)	\
 	MAKE(RSEQ_NAME_(name##_##where, 64), 64, uint64_t, where, verb)
 #define RSEQ_PER_POINTER_(MAKE, name, where, verb)			\
-	MAKE(name##_##where##_, RSEQ_POINTER, uintptr_t, where, verb)
+	MAKE(name##_##where##_, RSEQ_POINTER_, uintptr_t, where, verb)
 #define RSEQ_BY_ID_(EACH, MAKE, name, verb)				\
 	EACH(MAKE, name, cpu, verb)					\
 	EACH(MAKE, name, cid, verb)

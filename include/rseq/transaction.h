@@ -174,12 +174,12 @@ RSEQ_OP_ name parameters						\
 	rseq_tsan_release_(guard);					\
 again:	RSEQ_RUN_(							\
 		RSEQ_IF_INDEX_(cpu_id, id, conflict)			\
-		RSEQ_IF_EQ_(RSEQ_POINTER, RSEQ_V(guard), word, conflict) \
-		RSEQ_THEN(RSEQ_STORE_(RSEQ_POINTER, next, RSEQ_V(guard))) \
+		RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(guard), word, conflict) \
+		RSEQ_THEN(RSEQ_STORE_(RSEQ_POINTER_, next, RSEQ_V(guard))) \
 		body,							\
 		RSEQ_WITH_(RSEQ_OPERANDS_cpu_, RSEQ_PLACE(guard),	\
-			   RSEQ_IN(RSEQ_POINTER, word),			\
-			   RSEQ_IN(RSEQ_POINTER, next), __VA_ARGS__),	\
+			   RSEQ_IN(RSEQ_POINTER_, word),			\
+			   RSEQ_IN(RSEQ_POINTER_, next), __VA_ARGS__),	\
 		abort, conflict);					\
 	return rseq_done_(t);						\
 abort:	if (rseq_retry_(t))						\

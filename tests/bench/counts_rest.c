@@ -19,7 +19,7 @@ __thread uint32_t rseq_thread_event;
 __thread struct tlabi rseq_thread_line;
 #endif
 #if defined(RSEQ_LIBC_STOCK) && defined(RSEQ_OWN_AREA)
-const ptrdiff_t rseq_no_offset __asm__(RSEQ_LIBC_OFFSET);
+const ptrdiff_t rseq_no_offset __asm__(RSEQ_LIBC_OFFSET_);
 #endif
 
 uint32_t rseq_event_count(void)

@@ -24,7 +24,7 @@
  * The two variables that say where the area is and what it holds: constants to
  * the headers, and under another name what they are here.
  */
-#define RSEQ_LIBC_OFFSET "fake_rseq_offset"
+#define RSEQ_LIBC_OFFSET_ "fake_rseq_offset"
 __asm__(".pushsection .data\n\t.balign 8\n\t.globl fake_rseq_offset\n"
 	"\t.globl rseq_feature_size\n\t.globl fake_offset\n"
 	"\t.globl fake_size\n"

@@ -87,7 +87,7 @@ static enum rseq_result finish_by_token(intptr_t *v, intptr_t newv)
 		".set lone_token, .Lrseq_cs%=\n\t"
 		:
 		: RSEQ_PLACE(published), RSEQ_IN(64, token), RSEQ_PLACE(v),
-		  RSEQ_IN(RSEQ_POINTER, newv)
+		  RSEQ_IN(RSEQ_POINTER_, newv)
 		: "memory", RSEQ_CLOBBERS RSEQ_INJECT_CLOBBERS
 		: abort, disturbed);
 	return RSEQ_COMMITTED;
