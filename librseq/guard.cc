@@ -331,62 +331,79 @@ static rseq_guard *guard_of(rseq_guard *guard, unsigned int cpu)
 	return static_cast<rseq_guard *>(rseq_copy_of_(guard, cpu));
 }
 
-/* Lock those of [first, last) that are not: 0, or an error. */
-static int lock_some(rseq_guard *guard, unsigned int first, unsigned int last,
-		     uint32_t thread, uintptr_t *words, bool *locked)
-{
-	for (unsigned int cpu = first; cpu < last; ++cpu) {
-		rseq_guard *const g = guard_of(guard, cpu);
+/* Some cpus' guards, of which the first so many are locked. */
+struct batch_of {
+	rseq_guard *guard;
+	unsigned int first, count, locked;
+	uint32_t thread;
+	uintptr_t words[batch];
 
-		while (!locked[cpu - first]) {
-			const uintptr_t word = load(g);
-			if (word & 1) {
-				const int ret = guard_wait(g, word);
-				if (ret)
-					return ret;
-			} else if (try_lock(g, word, held_by(word, thread))) {
-				words[cpu - first] = word;
-				locked[cpu - first] = true;
-			}
+	rseq_guard *at(unsigned int i) const
+	{
+		return guard_of(guard, first + i);
+	}
+	uintptr_t held(unsigned int i) const
+	{
+		return held_by(words[i], thread);
+	}
+};
+
+/* Lock the rest, in the order of cpus, as everybody does: 0, or an error. */
+static int lock_rest(batch_of *b)
+{
+	while (b->locked < b->count) {
+		rseq_guard *const g = b->at(b->locked);
+		const uintptr_t word = load(g);
+
+		if (word & 1) {
+			const int ret = guard_wait(g, word);
+			if (ret)
+				return ret;
+		} else if (try_lock(g, word, held_by(word, b->thread))) {
+			b->words[b->locked++] = word;
 		}
 	}
 	return 0;
 }
 
-static int drain_some(rseq_guard *guard, unsigned int first, unsigned int last,
-		      uint32_t thread,
-		      void (*drain)(unsigned int cpu, void *arg), void *arg)
+static void let_go_from(batch_of *b, unsigned int first)
 {
-	uintptr_t words[batch];
-	bool locked[batch] = {};
-	int ret;
+	while (b->locked > first) {
+		--b->locked;
+		let_go(b->at(b->locked), b->held(b->locked),
+		       b->words[b->locked]);
+	}
+}
 
-	/* A lock that a commit has overwritten is taken and fenced again. */
-	for (bool lost = true; lost;) {
-		ret = lock_some(guard, first, last, thread, words, locked);
+/*
+ * Lock all and fence once.  A lock that a commit has overwritten is taken
+ * again, and all behind it, since others wait for those with earlier ones held.
+ */
+static int lock_batch(batch_of *b)
+{
+	for (;;) {
+		int ret = lock_rest(b);
 		if (ret == 0)
 			ret = fence(0, 0);
 		if (ret)
-			break;
-		lost = false;
-		for (unsigned int cpu = first; cpu < last; ++cpu) {
-			const unsigned int i = cpu - first;
-			if (load(guard_of(guard, cpu)) !=
-			    held_by(words[i], thread)) {
-				locked[i] = false;
-				lost = true;
-			}
-		}
+			return ret;
+		unsigned int i = 0;
+		while (i < b->count && load(b->at(i)) == b->held(i))
+			++i;
+		if (i == b->count)
+			return 0;
+		let_go_from(b, i);
 	}
-	for (unsigned int cpu = first; cpu < last; ++cpu) {
-		const unsigned int i = cpu - first;
-		if (!locked[i])
-			continue;
-		if (ret == 0)
-			drain(cpu, arg);
-		let_go(guard_of(guard, cpu), held_by(words[i], thread),
-		       words[i]);
-	}
+}
+
+static int drain_batch(batch_of *b,
+		       void (*drain)(unsigned int cpu, void *arg), void *arg)
+{
+	const int ret = lock_batch(b);
+
+	for (unsigned int i = 0; ret == 0 && i < b->count; ++i)
+		drain(b->first + i, arg);
+	let_go_from(b, 0);
 	return ret;
 }
 
@@ -401,10 +418,14 @@ int rseq_guard_drain_(struct rseq_guard *guard,
 	errno_guard keep;
 	uint64_t signals[2];
 	block_signals(signals);
-	for (unsigned int cpu = 0; cpu < limit && ret == 0; cpu += batch)
-		ret = drain_some(guard, cpu,
-				 limit - cpu < batch ? limit : cpu + batch,
-				 ask_thread_id(), drain, arg);
+	batch_of b;
+	b.guard = guard;
+	b.thread = ask_thread_id();
+	for (b.first = 0; b.first < limit && ret == 0; b.first += batch) {
+		b.count = limit - b.first < batch ? limit - b.first : batch;
+		b.locked = 0;
+		ret = drain_batch(&b, drain, arg);
+	}
 	restore_signals(signals);
 	return ret;
 }
