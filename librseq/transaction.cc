@@ -48,7 +48,7 @@ int rseq_begin_slow_(struct rseq_transaction *t) noexcept
 			if (ret != -ENOSYS)
 				return ret ? ret : cpu;
 			/* No fence, so no lock: sections must do. */
-			t->left = RSEQ_ATTEMPTS;
+			t->left = RSEQ_NO_LOCK_;
 		}
 		if (rseq_look_(t, cpu))
 			return cpu;

@@ -23,6 +23,7 @@ struct rseq_transaction {
 
 /* So many attempts fail before the guard is locked: a debugger's all do. */
 #define RSEQ_ATTEMPTS	8
+#define RSEQ_NO_LOCK_	(RSEQ_ATTEMPTS + 1)	/* attempts, without a fence */
 
 #define RSEQ_TRANSACTION(guard)						\
 	{ (guard), RSEQ_NULL_, 0, 0, (guard) ? RSEQ_ATTEMPTS : 0,	\
@@ -248,14 +249,15 @@ RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block_fit, 32), 32, uint32_t)
 RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block_fit, 64), 64, uint64_t)
 #undef RSEQ_MAKE_
 
-/* A longer block is copied with the guard held. */
+/* A longer block is copied with the guard held, where it can be. */
 #define RSEQ_BLOCK_MAX	1024
 
 #define RSEQ_MAKE_(name, fit, T)					\
 RSEQ_OP_ name(struct rseq_transaction *t, void *dst, const void *src,	\
 	      size_t len, T *v, T newv)					\
 {									\
-	if (len > RSEQ_BLOCK_MAX && !t->hold.guard) {			\
+	if (len > RSEQ_BLOCK_MAX && !t->hold.guard &&			\
+	    t->left != RSEQ_NO_LOCK_) {					\
 		t->left = 0;						\
 		return RSEQ_RESTARTED;					\
 	}								\
