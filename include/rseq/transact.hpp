@@ -184,10 +184,16 @@ private:
 	bool some_;
 };
 
+/* Why nothing was committed: 0 if the body wanted it so, or -errno. */
+struct failure {
+	int error;
+};
+
 /* What has become of a transaction: committed, nothing to do, or an error. */
 template <class V> class [[nodiscard]] result {
 public:
-	constexpr result(int error) noexcept : empty_ {}, error_(error) {}
+	constexpr result(failure why) noexcept
+		: empty_ {}, error_(why.error) {}
 	constexpr result(const V &value) noexcept
 		: value_(value), done_(true) {}
 
@@ -247,10 +253,10 @@ auto transact(rseq_guard *guard, Body body)
 	for (;;) {
 		const int cpu = ::rseq_begin(&run.t);
 		if (cpu < 0)
-			return result<value_type>(cpu);
+			return result<value_type>(failure {cpu});
 		const auto returned = body(cpu);
 		if (!want::some(returned))
-			return result<value_type>(0);
+			return result<value_type>(failure {0});
 		if (want::what(returned).commit(&run.t) == RSEQ_COMMITTED)
 			return result<value_type>(want::what(returned).value);
 	}
