@@ -22,11 +22,11 @@ struct node {
 };
 
 struct slot {
-	_Alignas(64) struct node *head;
+	struct node *head;
 	intptr_t count;
 };
 
-struct slot slots[CPU_SETSIZE];
+struct slot *slots;	/* per-cpu */
 struct node own, other;
 unsigned int cpu = CPU_SETSIZE;
 static intptr_t word;
@@ -37,9 +37,7 @@ __attribute__((__noinline__)) enum rseq_result push(struct node *n)
 	enum rseq_result result;
 
 	do
-		result = rseq_index_push((intptr_t *)&slots->head,
-					 sizeof *slots, CPU_SETSIZE,
-					 (intptr_t *)&n->next, (intptr_t)n);
+		result = rseq_this_cpu_list_push(&slots->head, n, &n->next);
 	while (result < 0);
 	return result;
 }
@@ -54,19 +52,18 @@ __attribute__((__noinline__)) enum rseq_result count(const pthread_t *after)
 		pthread_join(*after, NULL);
 	}
 	do
-		result = rseq_index_load_add_store(&slots->count, sizeof *slots,
-						   CPU_SETSIZE, 1);
+		result = rseq_this_cpu_add(&slots->count, 1);
 	while (result < 0);
 	return result;
 }
 
-/* By a transaction on the thread's event. */
+/* By an undisturbed store. */
 __attribute__((__noinline__)) enum rseq_result set(intptr_t *v, intptr_t to)
 {
 	enum rseq_result result;
 
 	do
-		result = rseq_finish(rseq_start(), v, to);
+		result = rseq_store_undisturbed(rseq_event(), v, to);
 	while (result < 0);
 	return result;
 }
@@ -102,25 +99,30 @@ int main(int argc, char **argv)
 	const int threads = argc > 1 ? atoi(argv[1]) : 0;
 	intptr_t counted[THREADS + 1] = {0}, lost = 0;
 	pthread_t thread[THREADS];
+	struct slot *here;
 	int nodes = 0;
 
 	stay_on_one_cpu();
+	slots = rseq_percpu_alloc(sizeof *slots, 0);
+	if (!slots)
+		return 1;
+	here = rseq_percpu_ptr(slots, cpu);
 	for (int i = 0; i < threads; ++i)
 		pthread_create(&thread[i], NULL, work, &counted[i]);
-	push(&own);
-	set(&word, 42);
+	(void)push(&own);
+	(void)set(&word, 42);
 	for (int i = 1; i < 10; ++i)
 		counted[THREADS] += count(NULL) == RSEQ_COMMITTED;
 	counted[THREADS] += count(threads ? thread : NULL) == RSEQ_COMMITTED;
 	for (int i = 1; i < threads; ++i)
 		pthread_join(thread[i], NULL);
 
-	for (const struct node *n = slots[cpu].head; n; n = n->next)
+	for (const struct node *n = here->head; n; n = n->next)
 		++nodes;
 	for (int i = 0; i <= THREADS; ++i)
 		lost += counted[i];
-	lost -= slots[cpu].count;
+	lost -= here->count;
 	printf("\ncpu=%u\nnodes=%d\nword=%td\ncount=%td\nlost=%td\n", cpu,
-	       nodes, word, slots[cpu].count, lost);
+	       nodes, word, here->count, lost);
 	return 0;
 }

@@ -8,53 +8,81 @@
 
 #include <string.h>
 
+#include <rseq/percpu.h>
 #include <rseq/transaction.h>
 
-enum { CELL = 32 };	/* bytes that a commit has to itself, aligned to 16 */
+/* What a commit has to itself, aligned to 16: its word, another, a block. */
+enum {
+	FIRST = 16, BLOCK = 32,
+	SHORT = 21,		/* eight bytes at a time, and one at a time */
+	LONG = RSEQ_BLOCK_MAX + 3,
+	CELL = BLOCK + (LONG + 15) / 16 * 16
+};
 
 /* One fits an instruction, the other does not; neither is a constant here. */
 #define NARROW	((uintptr_t)0x55)
 #define WIDE	((uintptr_t)0x123456789abc)
 
-/* CALL_x: commit F to a cell of words of type T; MODEL_x: what it does. */
-#define CALL_one(F, T, t, at, a, b)					\
-	((void)(b), F(t, (T *)(void *)(at), (T)(a)))
-#define MODEL_one(T, at, a, b)						\
-	((void)(b), *(T *)(void *)(at) = (T)(a))
-
-#define CALL_two(F, T, t, at, a, b)					\
-	F(t, (T *)(void *)((at) + 16), (T)(b), (T *)(void *)(at), (T)(a))
-#define MODEL_two(T, at, a, b)						\
-	(*(T *)(void *)((at) + 16) = (T)(b), *(T *)(void *)(at) = (T)(a))
-
-#define CALL_pair(F, T, t, at, a, b)					\
-	F(t, (T *)(void *)(at), make_pair(a, b))
-#define MODEL_pair(T, at, a, b)						\
-	(*(T *)(void *)(at) = make_pair(a, b))
-
-/* The list: X(commit, type, way to call it). */
-#define EVERY_COMMIT_(X, at, T)						\
-	X(rseq_commit##at, T, one)					\
-	X(rseq_commit_release##at, T, one)				\
-	X(rseq_commit_store_store##at, T, two)				\
-	X(rseq_commit_store_store_release##at, T, two)
-
-#ifdef RSEQ_STORE_PAIR
-static inline struct rseq_pair make_pair(uintptr_t a, uintptr_t b)
+/* What a block is copied from. */
+static inline const char *block_of(uintptr_t a, uintptr_t b)
 {
-	const struct rseq_pair pair = {{(intptr_t)a, (intptr_t)b}};
+	static char block[LONG];
 
-	return pair;
+	for (int i = 0; i < LONG; ++i)
+		block[i] = (char)((i % 2 ? a : b) >> i % 5 * 8);
+	return block;
 }
-#define EVERY_COMMIT_PAIR(X)	X(rseq_commit_pair, struct rseq_pair, pair)
-#else
-#define EVERY_COMMIT_PAIR(X)
-#endif
+
+#define CELL_WORD(T, at, off)	((T *)(void *)((at) + (off)))
+
+/*
+ * CALL_x: a commit to a cell whose first word is a T2 and whose last is a T;
+ * MODEL_x: what it does.
+ */
+#define CALL_one(T2, T, t, at, a, b)					\
+	((void)(b), rseq_commit(t, CELL_WORD(T, at, 0), (T)(a)))
+#define MODEL_one(T2, T, at, a, b)					\
+	((void)(b), *CELL_WORD(T, at, 0) = (T)(a))
+
+#define CALL_then(T2, T, t, at, a, b)					\
+	rseq_commit_then(t, CELL_WORD(T2, at, FIRST), (T2)(b),		\
+			 CELL_WORD(T, at, 0), (T)(a))
+#define MODEL_then(T2, T, at, a, b)					\
+	(*CELL_WORD(T2, at, FIRST) = (T2)(b),				\
+	 *CELL_WORD(T, at, 0) = (T)(a))
+
+#define CALL_block_of(length, T, t, at, a, b)				\
+	rseq_commit_block(t, (at) + BLOCK, block_of(a, b), length,	\
+			  CELL_WORD(T, at, 0), (T)(a))
+#define MODEL_block_of(length, T, at, a, b)				\
+	(memcpy((at) + BLOCK, block_of(a, b), length),			\
+	 *CELL_WORD(T, at, 0) = (T)(a))
+#define CALL_short(T2, T, t, at, a, b)	CALL_block_of(SHORT, T, t, at, a, b)
+#define MODEL_short(T2, T, at, a, b)	MODEL_block_of(SHORT, T, at, a, b)
+#define CALL_long(T2, T, t, at, a, b)	CALL_block_of(LONG, T, t, at, a, b)
+#define MODEL_long(T2, T, at, a, b)	MODEL_block_of(LONG, T, at, a, b)
+
+typedef char *text;
+
+/* The list: X(row, name of the C function, way, types of the words). */
+#define EVERY_SHORT_COMMIT(X)						\
+	X(u32, rseq_commit_32_, one, uint32_t, uint32_t)		\
+	X(u64, rseq_commit_64_, one, uint64_t, uint64_t)		\
+	X(integer, rseq_commit_64_, one, intptr_t, intptr_t)		\
+	X(pointer, rseq_commit_64_, one, text, text)			\
+	X(u32_u32, rseq_commit_then_32_32_, then, uint32_t, uint32_t)	\
+	X(u32_u64, rseq_commit_then_32_64_, then, uint32_t, uint64_t)	\
+	X(u64_u32, rseq_commit_then_64_32_, then, uint64_t, uint32_t)	\
+	X(u64_u64, rseq_commit_then_64_64_, then, uint64_t, uint64_t)	\
+	X(pointer_int, rseq_commit_then_64_32_, then, text, int)	\
+	X(integer_pointer, rseq_commit_then_64_64_, then, intptr_t, text) \
+	X(block_u32, rseq_commit_block_fit_32_, short, uint32_t, uint32_t) \
+	X(block_u64, rseq_commit_block_fit_64_, short, uint64_t, uint64_t) \
+	X(block_pointer, rseq_commit_block_fit_64_, short, text, text)
 
 #define EVERY_COMMIT(X)							\
-	EVERY_COMMIT_(X, , intptr_t)					\
-	EVERY_COMMIT_(X, _u32, uint32_t)				\
-	EVERY_COMMIT_(X, _u64, uint64_t)				\
-	EVERY_COMMIT_PAIR(X)
+	EVERY_SHORT_COMMIT(X)						\
+	X(long_u32, rseq_commit_block_32_, long, uint32_t, uint32_t)	\
+	X(long_pointer, rseq_commit_block_64_, long, text, text)
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Transactions on the thread's event: what ends them, and what does not. */
+/* The undisturbed store: what lets it happen, and what does not. */
 #include "area.h"
 #include "migrate.h"
 
@@ -36,8 +36,8 @@ static void committed(void)
 	int restarted = 0;
 
 	for (int i = 0; i < TRIES; ++i) {
-		const uint32_t event = rseq_start();
-		const enum rseq_result r = rseq_finish(event, &value, i);
+		const uint32_t event = rseq_event();
+		const enum rseq_result r = rseq_store_undisturbed(event, &value, i);
 		restarted += r == RSEQ_RESTARTED;
 		bad += r == RSEQ_COMMITTED ? value != i : value == i;
 	}
@@ -52,11 +52,11 @@ static void operands(void)
 
 	value = 0;
 	do
-		r = rseq_finish(rseq_start(), &value, (intptr_t)&value);
+		r = rseq_store_undisturbed(rseq_event(), &value, (intptr_t)&value);
 	while (r == RSEQ_RESTARTED);
 	expect(r, value, RSEQ_COMMITTED, (intptr_t)&value);
 	do
-		r = rseq_finish(rseq_start(), &value, INTPTR_MIN);
+		r = rseq_store_undisturbed(rseq_event(), &value, INTPTR_MIN);
 	while (r == RSEQ_RESTARTED);
 	expect(r, value, RSEQ_COMMITTED, INTPTR_MIN);
 	said("operands");
@@ -69,9 +69,9 @@ static void disturbed(const char *what, void (*f)(void))
 	for (int i = 0; i < TRIES; ++i) {
 		uint32_t event;
 		value = 1;
-		event = rseq_start();
+		event = rseq_event();
 		f();
-		expect(rseq_finish(event, &value, 2), value, RSEQ_RESTARTED, 1);
+		expect(rseq_store_undisturbed(event, &value, 2), value, RSEQ_RESTARTED, 1);
 	}
 	said(what);
 }
@@ -97,7 +97,7 @@ static void leaving_handler(int signal)
 	intptr_t other = 0;
 
 	(void)signal;
-	rseq_finish(rseq_start(), &other, 1);
+	(void)!rseq_store_undisturbed(rseq_event(), &other, 1);
 	++handled;
 }
 
@@ -122,9 +122,9 @@ static void by_signals(const char *what, void (*f)(int))
 
 static void wait_for_move(void)
 {
-	const int cpu = rseq_current_cpu();
+	const int cpu = rseq_this_cpu().n;
 
-	while (rseq_current_cpu() == cpu)
+	while (rseq_this_cpu().n == cpu)
 		;
 }
 
@@ -148,14 +148,15 @@ static void another_section(void)
 {
 	static intptr_t other;
 
-	rseq_load_add_store(&other, 1, rseq_cpu_start());
+	while (rseq_add(&other, 1, rseq_this_cpu()) == RSEQ_RESTARTED)
+		;
 }
 
-/* As if disturbed, and started again by somebody that it called. */
-static void another_start(void)
+/* As if disturbed, and asked again by somebody that it called. */
+static void another_event(void)
 {
 	rseq_prepare_unload();
-	rseq_start();
+	rseq_event();
 }
 
 static void unregister(void)
@@ -166,9 +167,9 @@ static void unregister(void)
 	rseq_prepare_unload();	/* what is published then stays so */
 	if (length > 0)
 		syscall(SYS_rseq, area(), length, 1, RSEQ_SIG);
-	event = rseq_start();
+	event = rseq_event();
 	value = 1;
-	expect(rseq_finish(event, &value, 2), value, RSEQ_UNAVAILABLE, 1);
+	expect(rseq_store_undisturbed(event, &value, 2), value, RSEQ_UNAVAILABLE, 1);
 	said("unregistered");
 	/* What was taken from the C library it gets back. */
 	if (length > 0)
@@ -178,14 +179,14 @@ static void unregister(void)
 int main(void)
 {
 	errno = 123;
-	if (rseq_current_cpu() >= 0) {
+	if (rseq_this_cpu().n >= 0) {
 		committed();
 		operands();
 		by_signals("signalled", handler);
 		by_signals("token_left", leaving_handler);
 		by_signals("token_published", publishing_handler);
 		disturbed("section", another_section);
-		disturbed("started_again", another_start);
+		disturbed("event_again", another_event);
 		printf("errno=%d\n", errno);
 		by_moves();
 	}

@@ -9,17 +9,15 @@
 
 #include <rseq/rseq.h>
 
-enum { CPUS = 256 };
-
-/* Beside its data; no power of two. */
 static struct slot {
 	struct rseq_guard guard;
-	intptr_t value, more;
-} slots[CPUS];
+	intptr_t value;
+} *slots;	/* per-cpu */
 
-static const struct rseq_guards guards = {
-	&slots[0].guard, sizeof slots[0], CPUS
-};
+static struct slot *slot(unsigned int cpu)
+{
+	return rseq_percpu_ptr(slots, cpu);
+}
 
 static void print(const char *key, long value)
 {
@@ -43,37 +41,89 @@ static void in_thread(void *(*f)(void *), void *arg)
 	pthread_join(t, NULL);
 }
 
-static long add_one(const struct rseq_guards *g)
+static long add_one(void)
 {
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
+
 	for (;;) {
-		struct rseq_transaction t = RSEQ_TRANSACTION(g);
 		const int cpu = rseq_begin(&t);
 		struct slot *s;
 		if (cpu < 0)
 			return cpu;
-		s = &slots[cpu];
+		s = slot((unsigned int)cpu);
 		if (rseq_commit(&t, &s->value, *(volatile intptr_t *)
 				&s->value + 1) == RSEQ_COMMITTED)
 			return 0;
 	}
 }
 
+/* The copy that a transaction works on: this cpu's, or any without sections. */
+static unsigned int next_cpu(void)
+{
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
+	const int cpu = rseq_begin(&t);
+
+	rseq_cancel(&t);
+	return (unsigned int)cpu;
+}
+
 /* ---- what is refused ---- */
 
-static void refused(unsigned int here)
+static void refused(void)
 {
-	const struct rseq_guards none = { &slots[0].guard, sizeof *slots, 0 };
-	struct rseq_transaction t = RSEQ_TRANSACTION(&none);
+	const unsigned int here = next_cpu();
+	struct rseq_transaction t = RSEQ_TRANSACTION(NULL);
 	struct rseq_hold hold, again;
 
 	print("begin_none", rseq_begin(&t));
-	print("lock_none", rseq_guard_lock(&none, 0, &hold));
-	print("lock_beyond", rseq_guard_lock(&guards, CPUS, &hold));
-	print("lock", rseq_guard_lock(&guards, here, &hold));
-	print("lock_own", rseq_guard_lock(&guards, here, &again));
-	print("begin_own", add_one(&guards));
+	rseq_cancel(&t);
+	print("begin_cancelled", rseq_begin(&t));
+	print("lock_none", rseq_guard_lock(NULL, 0, &hold));
+	print("lock_beyond", rseq_guard_lock(&slots->guard, rseq_cpu_limit(),
+					     &hold));
+	rseq_guard_unlock(&hold);	/* it was not held: nothing */
+	print("drain_none", rseq_guard_drain(NULL, NULL, NULL));
+	print("lock", rseq_guard_lock(&slots->guard, here, &hold));
+	print("lock_own", rseq_guard_lock(&slots->guard, here, &again));
+	rseq_guard_unlock(&again);
+	printf("lock_own.odd=%d\n", (int)(slot(here)->guard.word & 1));
+	print("begin_own", add_one());
 	rseq_guard_unlock(&hold);
-	print("begin_after", add_one(&guards));
+	print("begin_after", add_one());
+}
+
+/* An object that was never made, or an unlock that is not the first. */
+static void harmless(void)
+{
+	const unsigned int here = next_cpu();
+	struct rseq_transaction zero, t = RSEQ_TRANSACTION(&slots->guard);
+	struct rseq_hold hold, twice;
+	intptr_t v = 5;
+	int lost = 0;
+
+	memset(&zero, 0, sizeof zero);
+	memset(&hold, 0, sizeof hold);
+	rseq_guard_unlock(&hold);
+	print("zero.begin", rseq_begin(&zero));
+	rseq_cancel(&zero);
+	print("zero.again", rseq_begin(&zero));
+	for (int n = 0; n < 100; ++n) {
+		if (rseq_guard_lock(&slots->guard, here, &hold))
+			break;
+		twice = hold;
+		rseq_guard_unlock(&hold);
+		if (rseq_begin(&t) < 0)
+			break;
+		rseq_guard_unlock(&hold);
+		rseq_guard_unlock(&twice);
+		/* Somebody else's commit must stay one. */
+		add_one();
+		rseq_guard_unlock(&twice);
+		lost += !t.hold.guard &&
+			rseq_commit(&t, &v, 6) == RSEQ_COMMITTED;
+		rseq_cancel(&t);
+	}
+	printf("twice.lost=%d\ntwice.value=%td\n", lost, v);
 }
 
 /* ---- what is held is odd, and undisturbed ---- */
@@ -105,10 +155,11 @@ static void held(const char *who, const struct slot *s, sigset_t *was)
 	       (int)(s->guard.word & 1));
 }
 
-static void signals_while_held(unsigned int here)
+static void signals_while_held(void)
 {
-	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
-	struct slot *s = &slots[here];
+	const unsigned int here = next_cpu();
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
+	struct slot *s = slot(here);
 	struct rseq_hold hold;
 	sigset_t was;
 
@@ -117,18 +168,20 @@ static void signals_while_held(unsigned int here)
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
 	blocked(&was);
 	held("before", s, &was);
-	rseq_guard_lock(&guards, here, &hold);
+	if (rseq_guard_lock(&slots->guard, here, &hold))
+		return;
 	held("locked", s, &was);
 	rseq_guard_unlock(&hold);
 	held("unlocked", s, &was);
 	for (int end = 0; end < 2; ++end) {
 		t.left = 0;	/* as if it had failed so often */
-		rseq_begin(&t);
+		if (rseq_begin(&t) != (int)here)
+			return;
 		held("begun", s, &was);
 		if (end)
 			rseq_cancel(&t);
 		else
-			rseq_commit(&t, &s->value, 7);
+			print("begun.commit", rseq_commit(&t, &s->value, 7));
 		held(end ? "cancelled" : "committed", s, &was);
 	}
 }
@@ -141,7 +194,8 @@ static void *lock_and_unlock(void *cpu)
 {
 	struct rseq_hold hold;
 
-	result = rseq_guard_lock(&guards, (unsigned int)(uintptr_t)cpu, &hold);
+	result = rseq_guard_lock(&slots->guard, (unsigned int)(uintptr_t)cpu,
+				 &hold);
 	rseq_guard_unlock(&hold);
 	return NULL;
 }
@@ -150,7 +204,8 @@ static void *hold_a_while(void *cpu)
 {
 	struct rseq_hold hold;
 
-	result = rseq_guard_lock(&guards, (unsigned int)(uintptr_t)cpu, &hold);
+	result = rseq_guard_lock(&slots->guard, (unsigned int)(uintptr_t)cpu,
+				 &hold);
 	holding = 1;
 	while (!release)
 		usleep(1000);
@@ -162,21 +217,23 @@ static void *hold_for_ever(void *cpu)
 {
 	static struct rseq_hold hold;
 
-	rseq_guard_lock(&guards, (unsigned int)(uintptr_t)cpu, &hold);
+	result = rseq_guard_lock(&slots->guard, (unsigned int)(uintptr_t)cpu,
+				 &hold);
 	return NULL;
 }
 
 /* Begun before, and to be committed while or after it is held. */
-static void begun_before(unsigned int here, void *(*f)(void *), const char *who)
+static void begun_before(void *(*f)(void *), const char *who)
 {
-	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	const unsigned int here = next_cpu();
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
 	const int cpu = rseq_begin(&t);
 	const int self_held = t.hold.guard != NULL;
 	pthread_t other;
 
 	if (self_held)
 		rseq_cancel(&t);
-	slots[here].value = 50;
+	slot(here)->value = 50;
 	holding = release = 0;
 	pthread_create(&other, NULL, f, (void *)(uintptr_t)here);
 	if (f == hold_a_while)
@@ -185,8 +242,8 @@ static void begun_before(unsigned int here, void *(*f)(void *), const char *who)
 	else
 		pthread_join(other, NULL);
 	if (!self_held)
-		print(who, rseq_commit(&t, &slots[cpu].value, 51));
-	printf("%s.value=%td\n%s.lock=%d\n", who, slots[here].value, who,
+		print(who, rseq_commit(&t, &slot((unsigned int)cpu)->value, 51));
+	printf("%s.value=%td\n%s.lock=%d\n", who, slot(here)->value, who,
 	       result);
 	release = 1;
 	if (f == hold_a_while)
@@ -199,8 +256,9 @@ static void ignore(int signal)
 }
 
 /* A thread that ended without letting go; signals that end every sleep. */
-static void dead_holder(unsigned int here, int signals)
+static void dead_holder(int signals)
 {
+	const unsigned int here = next_cpu();
 	const struct sigaction action = {.sa_handler = ignore};
 	struct itimerval often = {{0, 200 * signals}, {0, 200 * signals}};
 	struct rseq_hold hold;
@@ -209,13 +267,13 @@ static void dead_holder(unsigned int here, int signals)
 	errno = 123;
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
-	slots[here].value = 60;
-	printf("dead%d.odd=%d\n", signals, (int)(slots[here].guard.word & 1));
-	printf("dead%d=%ld\n", signals, add_one(&guards));
-	printf("dead%d.value=%td\n", signals, slots[here].value);
+	slot(here)->value = 60;
+	printf("dead%d.odd=%d\n", signals, (int)(slot(here)->guard.word & 1));
+	printf("dead%d=%ld\n", signals, add_one());
+	printf("dead%d.value=%td\n", signals, slot(here)->value);
 	in_thread(hold_for_ever, (void *)(uintptr_t)here);
 	printf("dead%d.lock=%d\n", signals,
-	       rseq_guard_lock(&guards, here, &hold));
+	       rseq_guard_lock(&slots->guard, here, &hold));
 	rseq_guard_unlock(&hold);
 	printf("dead%d.errno=%d\n", signals, errno);
 	often.it_value.tv_usec = often.it_interval.tv_usec = 0;
@@ -233,61 +291,50 @@ static int exit_status(pid_t child)
 }
 
 /* The child has the guard held, and nobody who holds it. */
-static void fork_while_another_holds(unsigned int here)
+static void fork_while_another_holds(void)
 {
+	const unsigned int here = next_cpu();
 	pthread_t other;
 	pid_t child;
 
 	holding = release = 0;
-	slots[here].value = 70;
+	slot(here)->value = 70;
 	pthread_create(&other, NULL, hold_a_while, (void *)(uintptr_t)here);
 	while (!holding)
 		usleep(1000);
 	child = fork();
 	if (child == 0)
-		_exit(add_one(&guards) != 0 || slots[here].value != 71);
+		_exit(add_one() != 0 || slot(here)->value != 71);
 	print("fork_held", exit_status(child));
 	release = 1;
 	pthread_join(other, NULL);
-	print("fork_held.parent", add_one(&guards));
-	printf("fork_held.value=%td\n", slots[here].value);
+	print("fork_held.parent", add_one());
+	printf("fork_held.value=%td\n", slot(here)->value);
 }
 
 /* Both go on with what they have begun. */
-static void fork_in_body(unsigned int here, int left)
+static void fork_in_body(int left)
 {
-	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	const unsigned int here = next_cpu();
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
 	enum rseq_result r;
 	pid_t child = -1;
 
-	slots[here].value = 80;
+	slot(here)->value = 80;
 	t.left = left;
 	do {
-		rseq_begin(&t);
+		if (rseq_begin(&t) < 0)
+			return;
 		if (child < 0)
 			child = fork();
-		r = rseq_commit(&t, &slots[here].value, 81);
+		r = rseq_commit(&t, &slot(here)->value, 81);
 	} while (r == RSEQ_RESTARTED);
 	if (child == 0)
-		_exit(r != RSEQ_COMMITTED || add_one(&guards) ||
-		      slots[here].value != 82);
+		_exit(r != RSEQ_COMMITTED || add_one() ||
+		      slot(here)->value != 82);
 	printf("fork_in%d=%d\n", left, exit_status(child));
-	add_one(&guards);
-	printf("fork_in%d.value=%td\n", left, slots[here].value);
-}
-
-/* ---- more cpus than guards ---- */
-
-static void few_guards(unsigned int here)
-{
-	const struct rseq_guards one = { &slots[0].guard, sizeof *slots, 1 };
-	struct rseq_transaction t = RSEQ_TRANSACTION(&one);
-
-	printf("few.cpu=%u\n", here);
-	print("few", rseq_begin(&t));
-	printf("few.held=%d\n", t.hold.guard != NULL);
-	print("few.commit", rseq_commit(&t, &slots[0].value, 90));
-	printf("few.value=%td\n", slots[0].value);
+	add_one();
+	printf("fork_in%d.value=%td\n", left, slot(here)->value);
 }
 
 /* ---- drain ---- */
@@ -299,32 +346,43 @@ static struct {
 static void drain(unsigned int cpu, void *arg)
 {
 	drained.wrong += arg != &drained || cpu != drained.calls ||
-		!(slots[cpu].guard.word & 1);
+		!(slot(cpu)->guard.word & 1);
 	++drained.calls;
+}
+
+static int odd(void)
+{
+	struct slot *s;
+	int n = 0;
+
+	RSEQ_FOR_EACH_CPU(s, slots)
+		n += (int)(s->guard.word & 1);
+	return n;
 }
 
 static void drains(void)
 {
 	struct rseq_hold hold;
-	int even = 1;
 
-	print("drain", rseq_guard_drain(&guards, drain, &drained));
-	for (int i = 0; i < CPUS; ++i)
-		even &= !(slots[i].guard.word & 1);
-	printf("drain.calls=%u\ndrain.wrong=%u\ndrain.even=%d\n",
-	       drained.calls, drained.wrong, even);
-	rseq_guard_lock(&guards, 3, &hold);
+	print("drain", rseq_guard_drain(&slots->guard, drain, &drained));
+	printf("drain.calls=%u\ndrain.wrong=%u\ndrain.odd=%d\nlimit=%u\n",
+	       drained.calls, drained.wrong, odd(), rseq_cpu_limit());
+	if (rseq_guard_lock(&slots->guard, 3, &hold))
+		return;
 	drained.calls = 0;
-	print("drain_own", rseq_guard_drain(&guards, drain, &drained));
-	printf("drain_own.calls=%u\n", drained.calls);
+	print("drain_own", rseq_guard_drain(&slots->guard, drain, &drained));
+	printf("drain_own.calls=%u\ndrain_own.odd=%d\n", drained.calls, odd());
 	rseq_guard_unlock(&hold);
 }
 
 int main(void)
 {
 	cpu_set_t all;
-	unsigned int here = CPUS;
+	unsigned int here = CPU_SETSIZE;
 
+	slots = rseq_percpu_alloc(sizeof *slots, 0);
+	if (!slots)
+		return 1;
 	sched_getaffinity(0, sizeof all, &all);
 	do	/* the last: not 0 if any is */
 		--here;
@@ -332,17 +390,17 @@ int main(void)
 	pin_to(here);
 	setvbuf(stdout, NULL, _IOLBF, 0);	/* before any fork */
 	errno = 123;
-	refused(here);
+	refused();
+	harmless();
 	printf("errno=%d\n", errno);
-	signals_while_held(here);
-	begun_before(here, lock_and_unlock, "overtaken");
-	begun_before(here, hold_a_while, "while_held");
-	dead_holder(here, 0);
-	dead_holder(here, 1);
-	fork_while_another_holds(here);
-	fork_in_body(here, RSEQ_ATTEMPTS);
-	fork_in_body(here, 0);
-	few_guards(here);
+	signals_while_held();
+	begun_before(lock_and_unlock, "overtaken");
+	begun_before(hold_a_while, "while_held");
+	dead_holder(0);
+	dead_holder(1);
+	fork_while_another_holds();
+	fork_in_body(RSEQ_ATTEMPTS);
+	fork_in_body(0);
 	drains();
 	return 0;
 }

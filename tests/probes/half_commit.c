@@ -5,8 +5,9 @@
  * it has looked at the cpu and not yet at the guard, and looks at it between
  * the two stores: must it not go by what it has seen, or an update is lost.
  *
- * The guard's page is mapped twice.  The thread reads it where it is not
- * accessible at first, so that it is known when it comes there.
+ * The guards' pages are mapped twice, as per-cpu memory lies.  The thread reads
+ * them where they are not accessible at first, so that it is known when it
+ * comes there.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -21,17 +22,18 @@
 
 #include <rseq/rseq.h>
 
-enum { PAGE = 4096, STRIDE = 64, ROUNDS = 20 };
+enum { CPUS = 64, ROUNDS = 20 };
+#define ALL	(CPUS * RSEQ_PERCPU_STRIDE)
 
-static struct rseq_guards there, here;	/* of both, and of the thread moved */
-static volatile intptr_t data[PAGE / STRIDE];
+static struct rseq_guard *there, *here;	/* of both, and of the thread moved */
+static volatile intptr_t data[CPUS];
 static volatile int hold, started, committed;
 static volatile unsigned int first, other;
 static volatile uintptr_t seen;
 
 static struct rseq_guard *guard(void)
 {
-	return (struct rseq_guard *)((char *)there.first + first * STRIDE);
+	return rseq_percpu_ptr(there, first);
 }
 
 static void move_to(unsigned int cpu)
@@ -67,14 +69,20 @@ static void wait_until(int (*happened)(void))
 static enum rseq_result commit_slowly(struct rseq_transaction *t, intptr_t *v,
 				      intptr_t newv)
 {
-	RSEQ_BEGUN(t);
+	struct rseq_guard *const guard = t->guard;
+	const uintptr_t word = t->word, next = word + 2;
+	const rseq_cpu_t id = { t->cpu };
 
-	RSEQ_CRITICAL(cpu_id,
-		RSEQ_IF_UNCHANGED
+	RSEQ_RUN_(
+		RSEQ_IF_INDEX_(cpu_id, id, conflict)
+		RSEQ_IF_EQ(64, RSEQ_V(guard), word, conflict)
+		RSEQ_THEN(RSEQ_STORE(64, next, RSEQ_V(guard)))
 		RSEQ_THEN(LINGER)
 		RSEQ_COMMIT(RSEQ_STORE(64, newv, RSEQ_V(v))),
-		RSEQ_WITH(RSEQ_GUARD, [hold] "r" (&hold), RSEQ_PLACE(v),
-			  RSEQ_IN(64, newv)),
+		RSEQ_WITH_(RSEQ_OPERANDS_cpu_, RSEQ_PLACE(guard),
+			   RSEQ_IN(64, word), RSEQ_IN(64, next),
+			   [hold] "r" (&hold), RSEQ_PLACE(v),
+			   RSEQ_IN(64, newv)),
 		abort, conflict);
 	return RSEQ_COMMITTED;
 abort:
@@ -90,7 +98,7 @@ static void *commit_first(void *unused)
 	while (!started)
 		sched_yield();
 	do {
-		struct rseq_transaction t = RSEQ_TRANSACTION(&there);
+		struct rseq_transaction t = RSEQ_TRANSACTION(there);
 		int cpu = rseq_begin(&t);
 		intptr_t *v = (intptr_t *)&data[cpu];
 		r = commit_slowly(&t, v, data[cpu] + 1);
@@ -106,13 +114,13 @@ static void on_fault(int signal)
 	move_to(other);
 	started = 1;
 	wait_until(has_bumped);
-	mprotect(here.first, PAGE, PROT_READ | PROT_WRITE);
+	mprotect(here, ALL, PROT_READ | PROT_WRITE);
 }
 
 static void commit_second(void)
 {
 	for (;;) {
-		struct rseq_transaction t = RSEQ_TRANSACTION(&here);
+		struct rseq_transaction t = RSEQ_TRANSACTION(here);
 		int cpu = rseq_begin(&t);
 		const intptr_t old = data[cpu];
 		hold = 0;
@@ -130,27 +138,21 @@ static int choose_cpus(void)
 	unsigned int n = 0, cpu = 0;
 
 	sched_getaffinity(0, sizeof all, &all);
-	for (; cpu < PAGE / STRIDE && n < 2; ++cpu)
+	for (; cpu < CPUS && n < 2; ++cpu)
 		if (CPU_ISSET(cpu, &all))
 			*(n++ ? &other : &first) = cpu;
-	return n == 2 && rseq_current_cpu() >= 0 &&
-		rseq_cpu_limit() <= PAGE / STRIDE;
+	return n == 2 && rseq_this_cpu().n >= 0;
 }
 
 static int map_twice(void)
 {
 	const int fd = (int)syscall(SYS_memfd_create, "guards", 0);
 
-	there.count = PAGE / STRIDE;
-	there.stride = STRIDE;
-	here = there;
-	if (ftruncate(fd, PAGE))
+	if (ftruncate(fd, (off_t)ALL))
 		return 0;
-	there.first = (struct rseq_guard *)
-		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	here.first = (struct rseq_guard *)
-		mmap(NULL, PAGE, PROT_NONE, MAP_SHARED, fd, 0);
-	return there.first != MAP_FAILED && here.first != MAP_FAILED;
+	there = mmap(NULL, ALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	here = mmap(NULL, ALL, PROT_NONE, MAP_SHARED, fd, 0);
+	return there != MAP_FAILED && here != MAP_FAILED;
 }
 
 int main(void)
@@ -163,7 +165,7 @@ int main(void)
 		return 77;
 	sigaction(SIGSEGV, &action, NULL);
 	for (int round = 0; round < ROUNDS; ++round) {
-		mprotect(here.first, PAGE, PROT_NONE);
+		mprotect(here, ALL, PROT_NONE);
 		move_to(first);
 		seen = guard()->word;
 		started = committed = 0;
@@ -172,7 +174,7 @@ int main(void)
 		commit_second();
 		pthread_join(t, NULL);
 	}
-	for (unsigned int cpu = 0; cpu < PAGE / STRIDE; ++cpu)
+	for (unsigned int cpu = 0; cpu < CPUS; ++cpu)
 		sum += data[cpu];
 	printf("commits=%d\nsum=%td\n", 2 * ROUNDS, sum);
 	return 0;

@@ -19,7 +19,7 @@ static inline void say_info(const char *who)
 	       (int)info.owner, who, (int)info.mode, who, (int)info.reason,
 	       who, info.error, who, info.length, who, info.feature_size, who,
 	       info.kernel_feature_size, who, info.version, who, info.offset,
-	       who, rseq_current_cpu());
+	       who, rseq_this_cpu().n);
 	printf("%s.area_right=%d\n%s.self=%d\n", who,
 	       (char *)info.area == (char *)__builtin_thread_pointer() +
 	       info.offset, who, info.area == rseq_self());

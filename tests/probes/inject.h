@@ -7,26 +7,26 @@
 #define PROBE_INJECT_H
 
 #if defined __x86_64__
-#define RSEQ_INJECT_CLOBBERS	, "r11"
-#define RSEQ_INJECT							\
-	"movl $200, %%r11d\n"						\
+#define RSEQ_INJECT_CLOBBERS_	, "r9"
+#define RSEQ_INJECT_							\
+	"movl $200, %%r9d\n"						\
 	"661:\n\t"							\
-	"subl $1, %%r11d\n\t"						\
+	"subl $1, %%r9d\n\t"						\
 	"jnz 661b\n\t"
 #elif defined __aarch64__
-#define RSEQ_INJECT_CLOBBERS	, "x13"
-#define RSEQ_INJECT							\
-	"mov x13, #200\n"						\
+#define RSEQ_INJECT_CLOBBERS_	, "x12"
+#define RSEQ_INJECT_							\
+	"mov x12, #200\n"						\
 	"661:\n\t"							\
-	"sub x13, x13, #1\n\t"						\
-	"cbnz x13, 661b\n\t"
+	"sub x12, x12, #1\n\t"						\
+	"cbnz x12, 661b\n\t"
 #elif defined __riscv
-#define RSEQ_INJECT_CLOBBERS	, "t3"
-#define RSEQ_INJECT							\
-	"li t3, 200\n"							\
+#define RSEQ_INJECT_CLOBBERS_	, "t2"
+#define RSEQ_INJECT_							\
+	"li t2, 200\n"							\
 	"661:\n\t"							\
-	"addi t3, t3, -1\n\t"						\
-	"bnez t3, 661b\n\t"
+	"addi t2, t2, -1\n\t"						\
+	"bnez t2, 661b\n\t"
 #endif
 
 #endif

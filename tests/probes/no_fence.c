@@ -11,47 +11,54 @@
 
 #include <rseq/rseq.h>
 
-enum { CPUS = 256, ADDS = 1000 };
+enum { ADDS = 1000, LONG = RSEQ_BLOCK_MAX + 8 };
 
 static struct slot {
 	struct rseq_guard guard;
 	intptr_t value;
-} slots[CPUS];
-
-static const struct rseq_guards guards = {
-	&slots[0].guard, sizeof slots[0], CPUS
-};
+	char block[LONG];
+} *slots;	/* per-cpu */
 
 static int odd(void)
 {
+	struct slot *s;
 	int n = 0;
 
-	for (int i = 0; i < CPUS; ++i)
-		n += (int)(slots[i].guard.word & 1);
+	RSEQ_FOR_EACH_CPU(s, slots)
+		n += (int)(s->guard.word & 1);
 	return n;
 }
 
 static intptr_t sum(void)
 {
+	struct slot *s;
 	intptr_t all = 0;
 
-	for (int i = 0; i < CPUS; ++i)
-		all += slots[i].value;
+	RSEQ_FOR_EACH_CPU(s, slots)
+		all += s->value;
 	return all;
 }
 
-/* As if each had failed too often. */
-static long add_one(int *held)
+/* As if each had failed too often; every tenth is too long for a section. */
+static long add_one(int *held, int n)
 {
-	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
+	static const char block[LONG];
 
 	for (t.left = 0;;) {
 		const int cpu = rseq_begin(&t);
+		struct slot *s;
+		intptr_t next;
+		enum rseq_result r;
 		if (cpu < 0)
 			return cpu;
+		s = rseq_percpu_ptr(slots, cpu);
+		next = *(volatile intptr_t *)&s->value + 1;
 		*held += t.hold.guard != NULL;
-		if (rseq_commit(&t, &slots[cpu].value, *(volatile intptr_t *)
-				&slots[cpu].value + 1) == RSEQ_COMMITTED)
+		r = n % 10 ? rseq_commit(&t, &s->value, next) :
+			rseq_commit_block(&t, s->block, block, LONG,
+					  &s->value, next);
+		if (r == RSEQ_COMMITTED)
 			return 0;
 	}
 }
@@ -64,13 +71,13 @@ static void transactions(const char *who)
 
 	errno = 123;
 	for (int n = 0; n < ADDS; ++n) {
-		long r = add_one(&held);
+		long r = add_one(&held, n);
 		bad += r != 0;
 		last = r ? r : last;
 	}
 	printf("%s.registered=%d\n%s.refused=%d\n%s.begin=%ld\n%s.held=%d\n",
 	       who, (int)word(CPU_ID) >= 0, who, bad, who, last, who, held);
-	last = rseq_guard_lock(&guards, 0, &hold);
+	last = rseq_guard_lock(&slots->guard, 0, &hold);
 	if (last == 0)
 		rseq_guard_unlock(&hold);
 	printf("%s.lock=%ld\n%s.odd=%d\n%s.errno=%d\n", who, last, who, odd(),
@@ -95,7 +102,7 @@ static void *lock_without_futex(void *unused)
 
 	if (refuse_call(SYS_futex, ENOSYS))
 		return unused;
-	printf("no_futex=%d\n", rseq_guard_lock(&guards, 0, &hold));
+	printf("no_futex=%d\n", rseq_guard_lock(&slots->guard, 0, &hold));
 	rseq_guard_unlock(&hold);
 	done = 1;
 	return unused;
@@ -112,7 +119,8 @@ static void wait_without_futex(void)
 		waitpid(child, NULL, 0);
 		return;
 	}
-	rseq_guard_lock(&guards, 0, &hold);
+	if (rseq_guard_lock(&slots->guard, 0, &hold))
+		_exit(1);
 	pthread_create(&t, NULL, lock_without_futex, NULL);
 	usleep(20000);
 	rseq_guard_unlock(&hold);
@@ -125,6 +133,9 @@ int main(int argc, char **argv)
 {
 	pthread_t t;
 
+	slots = rseq_percpu_alloc(sizeof *slots, 0);
+	if (!slots)
+		return 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	wait_without_futex();
 	if (argc < 2 || refuse_call(SYS_membarrier, atoi(argv[1])))

@@ -12,24 +12,24 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CPUS = 1024 };
-
-static struct rseq_guard guard[CPUS];
-static const struct rseq_guards guards = {guard, sizeof guard[0], CPUS};
-static intptr_t sum[CPUS];
+static struct slot {
+	struct rseq_guard guard;
+	intptr_t sum;
+} *slots;	/* per-cpu */
 
 /* Each body that does not hold the guard sees another event go by. */
 static void commit(int fail)
 {
-	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
 	intptr_t n;
 
 	do {
 		const int cpu = rseq_begin(&t);
-		n = sum[cpu] + 1;
-		if (fail && !(guard[cpu].word & 1))
-			guard[cpu].word += 2;
-		if (rseq_commit(&t, &sum[cpu], n) == RSEQ_COMMITTED)
+		struct slot *const s = rseq_percpu_ptr(slots, cpu);
+		n = s->sum + 1;
+		if (fail && !(s->guard.word & 1))
+			s->guard.word += 2;
+		if (rseq_commit(&t, &s->sum, n) == RSEQ_COMMITTED)
 			return;
 	} while (1);
 }
@@ -60,6 +60,9 @@ int main(void)
 	struct rseq_stats all[8];
 	pthread_t t;
 
+	slots = rseq_percpu_alloc(sizeof *slots, 0);
+	if (!slots)
+		return 1;
 	printf("before=%zu\n", rseq_stats_read(all, 8));
 	errno = 0;
 	for (int i = 0; i < 100; ++i)
@@ -68,7 +71,7 @@ int main(void)
 	pthread_create(&t, NULL, second, NULL);
 	pthread_join(t, NULL);
 	printf("counted=%zu\nregistered=%d\nattempts=%d\n",
-	       rseq_stats_read(all, 8), rseq_current_cpu() >= 0,
+	       rseq_stats_read(all, 8), rseq_this_cpu().n >= 0,
 	       RSEQ_ATTEMPTS);
 	printf("asked_for_one=%zu\n", rseq_stats_read(all + 7, 1));
 	printf("same=%d\n", all[7].thread == all[0].thread);

@@ -24,12 +24,12 @@ enum { WAITERS = 4, ADDS = 100, MS = 1000000 };
 static struct slot {
 	struct rseq_guard guard;
 	intptr_t value;
-} slots[2];
+} *slots;	/* per-cpu: that of the waiters' cpu, and another's */
 
-/* One for a cpu on which the waiters are, one for somewhere else. */
-static const struct rseq_guards guards = {
-	&slots[0].guard, sizeof slots[0], 2
-};
+static struct slot *slot(int cpu)
+{
+	return rseq_percpu_ptr(slots, cpu);
+}
 
 /* What the tracer and the program tell each other. */
 static struct {
@@ -60,14 +60,20 @@ static long now(clockid_t clock)
 	return t.tv_sec * 1000000000L + t.tv_nsec;
 }
 
+static void lock(unsigned int cpu, struct rseq_hold *hold)
+{
+	if (rseq_guard_lock(&slots->guard, cpu, hold))
+		_exit(3);
+}
+
 static void *hold(void *unused)
 {
 	struct rseq_hold hold;
 
-	rseq_guard_lock(&guards, 0, &hold);
+	lock(0, &hold);
 	both->holder = (int)syscall(SYS_gettid);
 	wait_until(&both->stopped);
-	slots[0].value += 1;
+	slot(0)->value += 1;
 	rseq_guard_unlock(&hold);
 	return unused;
 }
@@ -83,18 +89,19 @@ static void *add(void *nth)
 	__atomic_add_fetch(&both->adding, 1, __ATOMIC_RELAXED);
 	for (int n = 0; n < ADDS; ++n)
 		for (;;) {
-			struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+			struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
 			struct rseq_hold hold;
 			intptr_t old;
 			if ((uintptr_t)nth % 2) {
-				rseq_guard_lock(&guards, 0, &hold);
-				slots[0].value += 1;
+				lock(0, &hold);
+				slot(0)->value += 1;
 				rseq_guard_unlock(&hold);
 				break;
 			}
-			rseq_begin(&t);
-			old = *(volatile intptr_t *)&slots[0].value;
-			if (rseq_commit(&t, &slots[0].value, old + 1) ==
+			if (rseq_begin(&t) < 0)
+				_exit(3);
+			old = *(volatile intptr_t *)&slot(0)->value;
+			if (rseq_commit(&t, &slot(0)->value, old + 1) ==
 			    RSEQ_COMMITTED)
 				break;
 		}
@@ -111,7 +118,7 @@ static void *drain(void *drains)
 	struct rseq_hold hold;
 
 	while (!both->stopped) {
-		rseq_guard_lock(&guards, 1, &hold);
+		lock(1, &hold);
 		++*(long *)drains;
 		rseq_guard_unlock(&hold);
 		usleep(1000);
@@ -134,9 +141,9 @@ static int program(void)
 	pthread_join(holder, NULL);
 	pthread_join(drainer, NULL);
 	printf("sum=%td\nexpected=%d\nwait_ms=%ld\ncpu_ms=%ld\ndrains=%ld\n"
-	       "even=%d\n", slots[0].value, 1 + WAITERS * ADDS,
+	       "even=%d\n", slot(0)->value, 1 + WAITERS * ADDS,
 	       both->wait_ns / MS, both->cpu_ns / MS, drains,
-	       !(slots[0].guard.word & 1));
+	       !(slot(0)->guard.word & 1));
 	return 0;
 }
 
@@ -171,6 +178,9 @@ int main(void)
 	if (page == MAP_FAILED)
 		return 1;
 	both = page;
+	slots = rseq_percpu_alloc(sizeof *slots, 64);
+	if (!slots)
+		return 1;
 	child = fork();
 	if (child == 0) {
 		const int status = program();

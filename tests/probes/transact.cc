@@ -12,38 +12,51 @@ struct node {
 	int number;
 };
 
-struct alignas(64) slot {
+struct slot {
 	rseq_guard guard;
 	node *head;
-	uint32_t small, second;
-	long large;
+	uint32_t small, second, turn;
+	long large, two[2][2];
 };
 
-static slot slots[1024];
-static constexpr rseq_guards guards = rseq::guards_in(slots, &slot::guard);
+static librseq::percpu<slot> slots;
+
+static slot &slot_of(int cpu)
+{
+	return slots[static_cast<unsigned int>(cpu)];
+}
+
+static rseq_guard *guard()
+{
+	return &slots.get()->guard;
+}
 
 template <class T> static T sum(T slot::*member)
 {
 	T all = 0;
 
-	for (slot &s : slots)
-		all += s.*member;
+	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu)
+		all += slots[cpu].*member;
 	return all;
 }
 
 static bool all_free()
 {
-	for (slot &s : slots)
-		if (s.guard.word & 1)
+	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu)
+		if (slots[cpu].guard.word & 1)
 			return false;
 	return true;
 }
 
+using maybe_long = librseq::maybe<librseq::one_store<long>>;
+using maybe_node =
+	librseq::maybe<librseq::given<librseq::one_store<node *>, node *>>;
+
 static void push(node *n)
 {
-	EXPECT(rseq::transact(guards, [&](int cpu) {
-		n->next = rseq::load(&slots[cpu].head);
-		return rseq::store(&slots[cpu].head, n);
+	EXPECT(librseq::transact(guard(), [&](int cpu) {
+		n->next = librseq::load(&slot_of(cpu).head);
+		return librseq::store(&slot_of(cpu).head, n);
 	}));
 }
 
@@ -51,12 +64,12 @@ static void push(node *n)
 static node *pop()
 {
 	for (unsigned tries = 0; tries < 1000; ++tries) {
-		auto got = rseq::transact(guards, [](int cpu)
-				-> rseq::maybe<node *, node *> {
-			node *n = rseq::load(&slots[cpu].head);
+		auto got = librseq::transact(guard(), [](int cpu)
+				-> maybe_node {
+			node *n = librseq::load(&slot_of(cpu).head);
 			if (!n)
-				return rseq::nothing;
-			return rseq::store(&slots[cpu].head, n->next)
+				return librseq::nothing;
+			return librseq::store(&slot_of(cpu).head, n->next)
 				.giving(n);
 		});
 		EXPECT(got.error() == 0);
@@ -70,11 +83,12 @@ static void lists()
 {
 	static node nodes[3];
 
-	EXPECT(rseq::transact(guards, [](int) -> rseq::maybe<long> {
-		return rseq::nothing;
+	EXPECT(slots);
+	EXPECT(librseq::transact(guard(), [](int) -> maybe_long {
+		return librseq::nothing;
 	}).error() == 0);
-	EXPECT(!rseq::transact(guards, [](int) -> rseq::maybe<long> {
-		return rseq::nothing;
+	EXPECT(!librseq::transact(guard(), [](int) -> maybe_long {
+		return librseq::nothing;
 	}).has_value());
 	push(&nodes[0]);
 	EXPECT(pop() == &nodes[0]);
@@ -84,18 +98,36 @@ static void lists()
 static void words()
 {
 	for (int i = 0; i < 100; ++i) {
-		EXPECT(rseq::transact(guards, [](int cpu) {
-			return rseq::store(&slots[cpu].small,
-					   slots[cpu].small + 1)
-				.then(&slots[cpu].second,
-				      slots[cpu].second + 2);
+		EXPECT(librseq::transact(guard(), [](int cpu) {
+			return librseq::store(&slot_of(cpu).small,
+					   slot_of(cpu).small + 1)
+				.then(&slot_of(cpu).second,
+				      slot_of(cpu).second + 2);
 		}));
-		auto old = rseq::transact(guards, [](int cpu) {
-			const long n = rseq::load(&slots[cpu].large);
-			return rseq::store(&slots[cpu].large, n + 1).giving(n);
+		auto old = librseq::transact(guard(), [](int cpu) {
+			const long n = librseq::load(&slot_of(cpu).large);
+			return librseq::store(&slot_of(cpu).large, n + 1).giving(n);
 		});
 		EXPECT(old && *old >= 0 && *old <= i);
 	}
+	/* A block and the index that makes it valid: both words, or neither. */
+	long more[2];	/* longer than the body, which the commit follows */
+	for (int i = 0; i < 100; ++i)
+		EXPECT(librseq::transact(guard(), [&](int cpu) {
+			slot &s = slot_of(cpu);
+			const long *last = s.two[s.turn];
+			const uint32_t next = 1 - s.turn;
+			more[0] = last[0] + 1;
+			more[1] = last[1] - 1;
+			return librseq::copy(s.two[next], more, sizeof more)
+				.then(&s.turn, next).giving(next);
+		}));
+	long plus = 0, minus = 0;
+	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu) {
+		plus += slots[cpu].two[slots[cpu].turn][0];
+		minus += slots[cpu].two[slots[cpu].turn][1];
+	}
+	EXPECT(plus == 100 && minus == -100);
 	EXPECT(sum(&slot::small) == 100);
 	EXPECT(sum(&slot::second) == 200);
 	EXPECT(sum(&slot::large) == 100);
@@ -107,9 +139,9 @@ static int begun;
 static void disturb(int cpu)
 {
 	++begun;
-	if (!(rseq::load(&slots[cpu].guard.word) & 1))
-		EXPECT(rseq::transact(guards, [](int here) {
-			return rseq::store(&slots[here].small, 0);
+	if (!(librseq::load(&slot_of(cpu).guard.word) & 1))
+		EXPECT(librseq::transact(guard(), [](int here) {
+			return librseq::store(&slot_of(here).small, 0);
 		}));
 }
 
@@ -118,11 +150,11 @@ static void conflicts()
 {
 	slots[0].large = 0;
 	begun = 0;
-	auto done = rseq::transact(guards, [](int cpu) {
+	auto done = librseq::transact(guard(), [](int cpu) {
 		disturb(cpu);
-		return rseq::store(&slots[cpu].large, 7).giving(cpu);
+		return librseq::store(&slot_of(cpu).large, 7).giving(cpu);
 	});
-	EXPECT(done && slots[*done].large == 7);
+	EXPECT(done && slot_of(*done).large == 7);
 	EXPECT(begun >= 1 && begun <= RSEQ_ATTEMPTS + 1);
 	printf("bodies=%d\n", begun);
 	EXPECT(all_free());
@@ -135,12 +167,12 @@ static void exceptions()
 	bool held = false, caught = false;
 
 	try {
-		rseq::transact(guards, [&](int cpu) {
+		(void)librseq::transact(guard(), [&](int cpu) {
 			disturb(cpu);
-			held = slots[cpu].guard.word & 1;
+			held = slot_of(cpu).guard.word & 1;
 			if (held)
 				throw 5;
-			return rseq::store(&slots[cpu].large, 1000);
+			return librseq::store(&slot_of(cpu).large, 1000);
 		});
 	} catch (int n) {
 		caught = n == 5;
@@ -153,10 +185,11 @@ static void exceptions()
 
 	caught = false;
 	try {
-		rseq::transact(guards, [&](int cpu) -> rseq::stores<long> {
+		(void)librseq::transact(guard(), [&](int cpu)
+				-> librseq::one_store<long> {
 			if (cpu >= 0)
 				throw 6;
-			return rseq::store(&slots[0].large, 1000);
+			return librseq::store(&slots[0].large, 1000);
 		});
 	} catch (int n) {
 		caught = n == 6;
@@ -168,17 +201,16 @@ static void exceptions()
 static void held_guards()
 {
 	for (unsigned cpu = 0; cpu < 2; ++cpu) {
-		rseq::held mine(guards, cpu);
+		librseq::held mine(guard(), cpu);
 		EXPECT(mine.error() == 0);
-		EXPECT(slots[cpu].guard.word & 1);
-		EXPECT(rseq::held(guards, cpu).error() == -EDEADLK);
+		EXPECT(slot_of(cpu).guard.word & 1);
+		EXPECT(librseq::held(guard(), cpu).error() == -EDEADLK);
 	}
 	EXPECT(all_free());
-	EXPECT(rseq::held(guards, 1024).error() == -EINVAL);
+	EXPECT(librseq::held(guard(), rseq_cpu_limit()).error() == -EINVAL);
 
-	const rseq_guards none = {};
-	auto nowhere = rseq::transact(none, [](int) {
-		return rseq::store(&slots[0].large, 1);
+	auto nowhere = librseq::transact(nullptr, [](int) {
+		return librseq::store(&slots[0].large, 1);
 	});
 	EXPECT(!nowhere && nowhere.error() == -EINVAL);
 }
@@ -186,35 +218,35 @@ static void held_guards()
 /* One that holds its guard must be ended before it is begun again. */
 static void begun_twice()
 {
-	rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	rseq_transaction t = RSEQ_TRANSACTION(guard());
 
 	t.left = 0;
 	const int cpu = rseq_begin(&t);
-	EXPECT(cpu >= 0 && (slots[cpu].guard.word & 1));
+	EXPECT(cpu >= 0 && (slot_of(cpu).guard.word & 1));
 	EXPECT(rseq_begin(&t) == -EDEADLK);
-	EXPECT(slots[cpu].guard.word & 1);
-	EXPECT(rseq_commit_u32(&t, &slots[cpu].small, 3) == RSEQ_COMMITTED);
-	EXPECT(slots[cpu].small == 3 && all_free());
+	EXPECT(slot_of(cpu).guard.word & 1);
+	EXPECT(rseq_commit(&t, &slot_of(cpu).small, 3) == RSEQ_COMMITTED);
+	EXPECT(slot_of(cpu).small == 3 && all_free());
 	/* Ended, it may be used again, and has all its attempts. */
 	EXPECT(rseq_begin(&t) >= 0);
-	EXPECT(all_free() || rseq_current_cpu() < 0);
+	EXPECT(all_free() || rseq_this_cpu().n < 0);
 	rseq_cancel(&t);
 	EXPECT(t.left == RSEQ_ATTEMPTS && all_free());
 }
 
 /*
  * How much of what is added behind the compiler's back, as another thread
- * would, is seen after rseq_start(): 1, unless it thinks that it knows *v.
+ * would, is seen after rseq_event(): 1, unless it thinks that it knows *v.
  */
 static __attribute__((__noinline__)) intptr_t reread(intptr_t *v)
 {
 	const intptr_t before = *v;
 
 	__asm__ __volatile__("incq (%0)" : : "r"(v));
-	const uint32_t event = rseq_start();
+	const uint32_t event = rseq_event();
 	const intptr_t seen = *v - before;
 	intptr_t unused;
-	rseq_finish(event, &unused, 0);
+	(void)!rseq_store_undisturbed(event, &unused, 0);
 	return seen;
 }
 
@@ -222,7 +254,7 @@ static void start_order()
 {
 	intptr_t v = 0;
 
-	rseq_start();	/* the next ones find the token and call nothing */
+	rseq_event();	/* the next ones find the token and call nothing */
 	for (int i = 0; i < 10; ++i)
 		EXPECT(reread(&v) == 1);
 }
@@ -239,5 +271,5 @@ int main()
 	begun_twice();
 	start_order();
 	printf("checks=%d\nwrong=%d\nregistered=%d\n", checks, wrong,
-	       rseq_current_cpu() >= 0);
+	       rseq_this_cpu().n >= 0);
 }

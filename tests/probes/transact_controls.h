@@ -10,15 +10,17 @@
 static inline enum rseq_result commit_unchecked(struct rseq_transaction *t,
 						intptr_t *v, intptr_t newv)
 {
-	RSEQ_BEGUN(t);
+	struct rseq_guard *const guard = t->guard;
+	const uintptr_t next = t->word + 2;
+	const rseq_cpu_t id = { t->cpu };
 
-	(void)word;
-	RSEQ_CRITICAL(cpu_id,
-		RSEQ_IF_INDEX(cpu_id, id, conflict)
+	RSEQ_RUN_(
+		RSEQ_IF_INDEX_(cpu_id, id, conflict)
 		RSEQ_THEN(RSEQ_STORE(64, next, RSEQ_V(guard)))
 		RSEQ_COMMIT(RSEQ_STORE(64, newv, RSEQ_V(v))),
-		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(guard), RSEQ_IN(64, next),
-			  RSEQ_PLACE(v), RSEQ_IN(64, newv)),
+		RSEQ_WITH_(RSEQ_OPERANDS_cpu_, RSEQ_PLACE(guard),
+			   RSEQ_IN(64, next), RSEQ_PLACE(v),
+			   RSEQ_IN(64, newv)),
 		abort, conflict);
 	return RSEQ_COMMITTED;
 abort:
@@ -38,7 +40,7 @@ static inline enum rseq_result commit_checked_before(
 #define UNGUARDED(name, commit)						\
 STEP(name)								\
 {									\
-	BY_GUARD(own, slots, &guards,					\
+	BY_GUARD(own, slots,					\
 		 t.hold.guard ? rseq_commit(&t, &s->value, old + 1) :	\
 		 commit(&t, &s->value, old + 1),			\
 		 const intptr_t old = GET(s->value);			\
@@ -60,7 +62,7 @@ STEP(event_outside)
 
 /* ---- a token that a handler leaves behind, and no number beside it ---- */
 
-extern const struct rseq_token lone_token;
+extern const struct rseq_token_ lone_token;
 
 static inline void publish_lone_token(void)
 {
@@ -78,17 +80,18 @@ static enum rseq_result finish_by_token(intptr_t *v, intptr_t newv)
 	const uint64_t token = (uintptr_t)&lone_token;
 
 	__asm__ __volatile__ goto (
+		RSEQ_ADDRESS_
 		".Lrseq_start%=:\n\t"
 		RSEQ_IF_EQ(64, RSEQ_V(published), token, disturbed)
-		RSEQ_COMMIT(RSEQ_STORE_POINTER(newv, RSEQ_V(v)))
-		RSEQ_ABORT
-		RSEQ_DESCRIPTOR
+		RSEQ_COMMIT(RSEQ_STORE(64, newv, RSEQ_V(v)))
+		RSEQ_STUB_
+		RSEQ_DESCRIPTOR_
 		".globl lone_token\n\t"
 		".set lone_token, .Lrseq_cs%=\n\t"
 		:
 		: RSEQ_PLACE(published), RSEQ_IN(64, token), RSEQ_PLACE(v),
-		  RSEQ_IN(RSEQ_POINTER_, newv)
-		: "memory", RSEQ_CLOBBERS RSEQ_INJECT_CLOBBERS
+		  RSEQ_IN(64, newv)
+		: "memory", RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_
 		: abort, disturbed);
 	return RSEQ_COMMITTED;
 abort:
@@ -100,7 +103,7 @@ STEP(event_token)
 {
 	BY_EVENT(own, finish_by_token(&s->value, old + 1), (void)0,
 		 publish_lone_token();
-		 s = &slots[rseq_cpu_start()];
+		 s = slot(rseq_cpu_start());
 		 const intptr_t old = GET(s->value);
 		 spin(200););
 	++own->counted;

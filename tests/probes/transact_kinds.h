@@ -13,28 +13,29 @@
 #include "nodes.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <rseq/rseq.h>
 
-enum { CPUS = 256 };
+/* Two words that are one: the index says which of the pairs is valid. */
+struct pair {
+	intptr_t word[2];
+};
 
 /* Guards beside the data. */
 struct slot {
 	struct rseq_guard guard;
 	intptr_t value, copy, head;
-	struct rseq_pair pair;
-	char pad[16];
+	struct pair pair[2];
+	uint32_t valid;
 };
 
-static struct slot slots[CPUS] __attribute__((__aligned__(64)));
-static struct slot others[CPUS] __attribute__((__aligned__(64)));
+static struct slot *slots, *others;	/* per-cpu */
 
-static const struct rseq_guards guards = {
-	&slots[0].guard, sizeof *slots, CPUS
-};
-static const struct rseq_guards other_guards = {
-	&others[0].guard, sizeof *others, CPUS
-};
+static inline struct slot *slot(unsigned int cpu)
+{
+	return rseq_percpu_ptr(slots, cpu);
+}
 
 /* What a thread has of its own, and its signal handler of its own. */
 struct own {
@@ -49,6 +50,7 @@ struct own {
 
 static void dawdle(struct own *own);	/* in a body: time, or a system call */
 static int impatient(struct own *own);	/* to hold the guard after a failure */
+static int may_be_own(struct own *own);	/* a guard that is held */
 static void spin(long n);
 
 #define GET(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
@@ -58,13 +60,14 @@ static void spin(long n);
  * A body that runs until its commit, the last thing in it, is made; s is the
  * slot of the cpu.  Only "return" leaves it otherwise.
  */
-#define BY_GUARD(own, array, guards, commit, ...)			\
-	for (struct rseq_transaction t = RSEQ_TRANSACTION(guards);;) {	\
+#define BY_GUARD(own, slots, commit, ...)				\
+	for (struct rseq_transaction t =				\
+	     RSEQ_TRANSACTION(&(slots)->guard);;) {			\
 		const int cpu_ = rseq_begin(&t);			\
 		struct slot *s;						\
 		if (cpu_ < 0)						\
 			exit(4);					\
-		s = &(array)[cpu_];					\
+		s = rseq_percpu_ptr(slots, cpu_);				\
 		if (t.left > 1 && impatient(own))			\
 			t.left = 1;					\
 		__VA_ARGS__						\
@@ -76,9 +79,8 @@ static void spin(long n);
 
 #define BY_EVENT(own, commit, unavailable, ...)				\
 	for (int tries_ = 0;; ++tries_) {				\
-		const uint32_t event = rseq_start();			\
-		const int cpu_ = rseq_current_cpu();			\
-		struct slot *s = &slots[cpu_ < 0 ? 0 : cpu_];		\
+		const uint32_t event = rseq_event();			\
+		struct slot *s = slot(rseq_cpu_start());		\
 		enum rseq_result r_;					\
 		(void)event;						\
 		if (tries_ < 8)	/* then as fast as it can */		\
@@ -99,7 +101,7 @@ static void spin(long n);
 
 STEP(guard_add)
 {
-	BY_GUARD(own, slots, &guards, rseq_commit(&t, &s->value, old + 1),
+	BY_GUARD(own, slots, rseq_commit(&t, &s->value, old + 1),
 		 const intptr_t old = GET(s->value);
 		 dawdle(own););
 	++own->counted;
@@ -107,32 +109,33 @@ STEP(guard_add)
 
 STEP(guard_two)
 {
-	BY_GUARD(own, slots, &guards,
-		 rseq_commit_store_store(&t, &s->copy, old + 1, &s->value,
-					 old + 1),
+	BY_GUARD(own, slots,
+		 rseq_commit_then(&t, &s->copy, old + 1, &s->value, old + 1),
 		 const intptr_t old = GET(s->value);
 		 dawdle(own););
 	++own->counted;
 }
 
-#ifdef RSEQ_STORE_PAIR
 /* Both words, or neither. */
 STEP(guard_pair)
 {
-	BY_GUARD(own, slots, &guards, rseq_commit_pair(&t, &s->pair, more),
-		 struct rseq_pair more;
-		 more.word[0] = GET(s->pair.word[0]) + 1;
+	BY_GUARD(own, slots,
+		 rseq_commit_block(&t, &s->pair[next], &more, sizeof more,
+				   &s->valid, next),
+		 struct pair more;
+		 const uint32_t last = GET(s->valid);
+		 const uint32_t next = 1 - last;
+		 more.word[0] = GET(s->pair[last].word[0]) + 1;
 		 dawdle(own);
-		 more.word[1] = GET(s->pair.word[1]) - 1;);
+		 more.word[1] = GET(s->pair[last].word[1]) - 1;);
 	++own->counted;
 }
-#endif
 
 static struct node *guard_pop(struct own *own)
 {
 	struct node *n;
 
-	BY_GUARD(own, slots, &guards,
+	BY_GUARD(own, slots,
 		 rseq_commit(&t, &s->head, (intptr_t)next),
 		 n = (struct node *)GET(s->head);
 		 dawdle(own);
@@ -146,8 +149,8 @@ static struct node *guard_pop(struct own *own)
 
 static void guard_push(struct own *own, struct node *n)
 {
-	BY_GUARD(own, slots, &guards,
-		 rseq_commit_release(&t, &s->head, (intptr_t)n),
+	BY_GUARD(own, slots,
+		 rseq_commit(&t, &s->head, (intptr_t)n),
 		 PUT(n->next, (struct node *)GET(s->head));
 		 dawdle(own););
 }
@@ -172,7 +175,7 @@ STEP(guard_all)
 /* What a handler does that has nothing to do with the others. */
 STEP(guard_other)
 {
-	BY_GUARD(own, others, &other_guards,
+	BY_GUARD(own, others,
 		 rseq_commit(&t, &s->value, old + 1),
 		 const intptr_t old = GET(s->value););
 	++own->others;
@@ -188,13 +191,16 @@ STEP(guard_both)
 
 STEP(lock_add)
 {
-	const unsigned int cpu = (unsigned int)(own->dice >> 40) %
-		rseq_cpu_limit();
+	static int cpus;
 	struct rseq_hold hold;
+	unsigned int cpu;
 
-	if (rseq_guard_lock(&guards, cpu, &hold))
+	if (!GET(cpus))
+		PUT(cpus, (int)sysconf(_SC_NPROCESSORS_ONLN));
+	cpu = (unsigned int)(own->dice >> 40) % (unsigned int)GET(cpus);
+	if (rseq_guard_lock(&slots->guard, cpu, &hold))
 		exit(4);
-	PUT(slots[cpu].value, GET(slots[cpu].value) + 1);
+	PUT(slot(cpu)->value, GET(slot(cpu)->value) + 1);
 	dawdle(own);
 	rseq_guard_unlock(&hold);
 	++own->counted;
@@ -218,16 +224,16 @@ static void take(unsigned int cpu, void *arg)
 {
 	struct take *to = (struct take *)arg;
 
-	to->own->drained += GET(slots[cpu].value);
-	PUT(slots[cpu].value, 0);
-	for (struct node *n = (struct node *)GET(slots[cpu].head); n;
+	to->own->drained += GET(slot(cpu)->value);
+	PUT(slot(cpu)->value, 0);
+	for (struct node *n = (struct node *)GET(slot(cpu)->head); n;
 	     n = GET(n->next)) {
 		if (to->count == NODES)
 			exit(5);
 		++n->moves;
 		to->taken[to->count++] = n;
 	}
-	PUT(slots[cpu].head, 0);
+	PUT(slot(cpu)->head, 0);
 }
 
 STEP(drain_all)
@@ -236,9 +242,10 @@ STEP(drain_all)
 
 	guard_add(own);
 	guard_list(own);
-	if (own->dice % 32)
+	/* Without sections a handler would wait for whom it interrupted. */
+	if (own->dice % 32 || may_be_own(own))
 		return;
-	if (rseq_guard_drain(&guards, take, &to))
+	if (rseq_guard_drain(&slots->guard, take, &to))
 		exit(4);
 	while (to.count)
 		guard_push(own, to.taken[--to.count]);
@@ -248,7 +255,7 @@ STEP(drain_all)
 
 STEP(event_add)
 {
-	BY_EVENT(own, rseq_finish(event, &s->value, old + 1),
+	BY_EVENT(own, rseq_store_undisturbed(event, &s->value, old + 1),
 		 __atomic_add_fetch(&own->spare, 1, __ATOMIC_RELAXED); return,
 		 const intptr_t old = GET(s->value););
 	++own->counted;
@@ -258,13 +265,13 @@ STEP(event_list)
 {
 	struct node *n;
 
-	BY_EVENT(own, rseq_finish(event, &s->head, (intptr_t)next), return,
+	BY_EVENT(own, rseq_store_undisturbed(event, &s->head, (intptr_t)next), return,
 		 n = (struct node *)GET(s->head);
 		 if (!n)
 			return;
 		 struct node *next = GET(n->next););
 	++n->moves;
-	BY_EVENT(own, rseq_finish(event, &s->head, (intptr_t)n), exit(4),
+	BY_EVENT(own, rseq_store_undisturbed(event, &s->head, (intptr_t)n), exit(4),
 		 PUT(n->next, (struct node *)GET(s->head)););
 }
 

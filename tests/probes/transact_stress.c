@@ -33,9 +33,7 @@ static const struct kind {
 	int quiet;
 } kinds[] = {
 	{ "guard", guard_all, guard_both, 1, 0, 0 },
-#ifdef RSEQ_STORE_PAIR
 	{ "pair", guard_pair, guard_pair, 1, 0, 0 },
-#endif
 	{ "lock", lock_all, guard_both, 1, 0, 0 },
 	{ "mixed", lock_all, guard_all, 1, 1, 0 },
 	{ "drain", drain_all, drain_all, 1, 0, 0 },
@@ -53,7 +51,7 @@ static const struct kind *kind;
  * ThreadSanitizer puts handlers off, and runs them in whatever comes next to
  * it, an atomic or a call, even if the thread has blocked their signal.
  */
-#ifdef RSEQ_TSAN
+#ifdef RSEQ_TSAN_
 enum { HANDLERS_WAIT = 0, CALLS = 0 };
 #else
 enum { HANDLERS_WAIT = 1, CALLS = 1 };
@@ -134,6 +132,11 @@ static int impatient(struct own *own)
 	return !kind->quiet && own->dice % 4 == 0;
 }
 
+static int may_be_own(struct own *own)
+{
+	return own == handler_own && rseq_feature_size() == 0;
+}
+
 /* ---- the load ---- */
 
 static void handler(int signal)
@@ -189,33 +192,41 @@ static void work(unsigned int unused)
 
 /* ---- before and after ---- */
 
-static void set_up(void)
+static int set_up(void)
 {
+	slots = rseq_percpu_alloc(sizeof *slots, 64);
+	others = rseq_percpu_alloc(sizeof *others, 64);
+	if (!slots || !others)
+		return 0;
 	null_file = open("/dev/null", O_WRONLY);
 	for (int i = 0; i < 2 * VICTIMS; ++i)
 		owners[i].dice = 88172645463325252u * (uint64_t)(2 * i + 1);
-	put_nodes(&slots[0].head);
+	put_nodes(&slot(0)->head);
+	return 1;
 }
 
 /* How many of what there was are not there exactly once. */
 static int lost_nodes(void)
 {
 	int seen[NODES] = {0};
+	struct slot *s;
 
-	for (int i = 0; i < CPUS; ++i)
-		see_nodes(slots[i].head, seen);
+	RSEQ_FOR_EACH_CPU(s, slots)
+		see_nodes(s->head, seen);
 	return not_seen_once(seen);
 }
 
 /* Unlike one that is alone, a store before the last may be a step ahead. */
 static int wrong_slots(void)
 {
+	struct slot *s;
 	int wrong = 0;
 
-	for (int i = 0; i < CPUS; ++i) {
-		wrong += slots[i].copy > slots[i].value + 1;
-		wrong += slots[i].pair.word[0] != -slots[i].pair.word[1];
-		wrong += (int)(slots[i].guard.word & 1);
+	RSEQ_FOR_EACH_CPU(s, slots) {
+		const struct pair *const p = &s->pair[s->valid];
+		wrong += s->copy > s->value + 1;
+		wrong += p->word[0] != -p->word[1];
+		wrong += (int)(s->guard.word & 1);
 	}
 	return wrong;
 }
@@ -265,10 +276,11 @@ int main(int argc, char **argv)
 {
 	struct load l = {THREADS, start, work, handler, 300000, NULL};
 	struct own sum;
+	struct slot *s;
 	intptr_t there = 0, elsewhere = 0;
 	int failed;
 
-	if (argc < 4 || !choose(argv[1]) || rseq_cpu_limit() > CPUS)
+	if (argc < 4 || !choose(argv[1]))
 		return 2;
 	wanted = atol(argv[2]);
 	deadline = now() + atol(argv[3]);
@@ -276,14 +288,15 @@ int main(int argc, char **argv)
 		l.threads = (int)sysconf(_SC_NPROCESSORS_ONLN) + 1;
 		l.rest = -1;
 	}
-	set_up();
+	if (!set_up())
+		return 3;
 	rseq_stats_self();	/* the first makes a table, for all to see */
 	failed = run_under_load(&l);
 	sum = total();
-	for (int i = 0; i < CPUS; ++i) {
-		there += slots[i].value + slots[i].pair.word[0];
-		elsewhere += others[i].value;
-	}
+	RSEQ_FOR_EACH_CPU(s, slots)
+		there += s->value + s->pair[s->valid].word[0];
+	RSEQ_FOR_EACH_CPU(s, others)
+		elsewhere += s->value;
 	printf("failed=%d\nsignals=%ld\nmigrations=%lu\ndisturbed=%ld\n"
 	       "forks=%d\nbad_children=%d\ncounted=%td\nspare=%td\n"
 	       "commits=%td\nreruns=%td\nlost=%td\nlost_others=%td\n"

@@ -16,51 +16,53 @@
 
 #define NOINLINE	static __attribute__((__noinline__))
 
-enum { CPUS = 256 };
-
 /* ---- each commit, compiled in several ways ---- */
 
 struct commit {
-	const char *name;
+	const char *row, *name;
 	enum rseq_result (*variable)(struct rseq_transaction *, char *,
 				     uintptr_t, uintptr_t);
 	enum rseq_result (*constant)(struct rseq_transaction *, char *);
 	void (*model)(char *, uintptr_t, uintptr_t);
+	int held;	/* too long for a section: made with the guard held */
 };
 
-#define WAYS(F, T, way)							\
-NOINLINE enum rseq_result variable_##F(struct rseq_transaction *t,	\
-				       char *at, uintptr_t a, uintptr_t b) \
+#define WAYS(row, F, way, T2, T)					\
+NOINLINE enum rseq_result variable_##row(struct rseq_transaction *t,	\
+					 char *at, uintptr_t a, uintptr_t b) \
 {									\
-	return CALL_##way(F, T, t, at, a, b);				\
+	return CALL_##way(T2, T, t, at, a, b);				\
 }									\
-NOINLINE enum rseq_result constant_##F(struct rseq_transaction *t, char *at) \
+NOINLINE enum rseq_result constant_##row(struct rseq_transaction *t,	\
+					 char *at)			\
 {									\
-	return CALL_##way(F, T, t, at, WIDE, NARROW);			\
+	return CALL_##way(T2, T, t, at, WIDE, NARROW);			\
 }									\
-static void model_##F(char *at, uintptr_t a, uintptr_t b)		\
+static void model_##row(char *at, uintptr_t a, uintptr_t b)		\
 {									\
-	MODEL_##way(T, at, a, b);					\
+	MODEL_##way(T2, T, at, a, b);					\
 }
 EVERY_COMMIT(WAYS)
 
+enum { HELD_one, HELD_then, HELD_short, HELD_long };
+
 static const struct commit commits[] = {
-#define ROW(F, T, way)	{ #F, variable_##F, constant_##F, model_##F },
+#define ROW(row, F, way, T2, T)						\
+	{ #row, #F, variable_##row, constant_##row, model_##row,	\
+	  HELD_##way == HELD_long },
 	EVERY_COMMIT(ROW)
 };
 
 /* ---- guards beside their data ---- */
 
-static struct slot {
+struct slot {
 	struct rseq_guard guard;
-	intptr_t odd_stride;	/* no power of two */
+	intptr_t before;
 	char cell[CELL] __attribute__((__aligned__(16)));
 	char pad[16];
-} slots[CPUS] __attribute__((__aligned__(64)));
-
-static const struct rseq_guards guards = {
-	&slots[0].guard, sizeof slots[0], CPUS
 };
+
+static struct slot *slots;	/* per-cpu */
 
 static long checks, wrong;
 
@@ -78,11 +80,11 @@ static struct slot *begin(struct rseq_transaction *t)
 {
 	const int cpu = rseq_begin(t);
 
-	if (cpu < 0 || cpu >= CPUS) {
+	if (cpu < 0 || (unsigned int)cpu >= rseq_cpu_limit()) {
 		printf("wrong: begin is %d\n", cpu);
 		exit(1);
 	}
-	return &slots[cpu];
+	return rseq_percpu_ptr(slots, cpu);
 }
 
 /* What somebody else's commit does to the guard. */
@@ -101,24 +103,28 @@ static int counted(uintptr_t before, uintptr_t now)
 
 static void try_free(const struct commit *c, uintptr_t a, uintptr_t b)
 {
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
 	enum rseq_result r;
 	struct slot *s;
 	struct slot due;
+	int refused = 0;
 
 	do {
-		struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
 		s = begin(&t);
 		memset(s->cell, 0x11, CELL);
 		due = *s;
 		c->model(due.cell, a, b);
 		r = a == WIDE && b == NARROW ? c->constant(&t, s->cell) :
 			c->variable(&t, s->cell, a, b);
+		refused += r == RSEQ_RESTARTED;
 	} while (r == RSEQ_RESTARTED);
-	check(r == RSEQ_COMMITTED, c->name, "committed");
-	check(!memcmp(s->cell, due.cell, CELL), c->name, "stored");
-	check(counted(due.guard.word, s->guard.word), c->name, "counted");
-	check(s->odd_stride == due.odd_stride &&
-	      !memcmp(s->pad, due.pad, sizeof s->pad), c->name, "no more");
+	check(r == RSEQ_COMMITTED, c->row, "committed");
+	check(!memcmp(s->cell, due.cell, CELL), c->row, "stored");
+	check(counted(due.guard.word, s->guard.word), c->row, "counted");
+	check(s->before == due.before &&
+	      !memcmp(s->pad, due.pad, sizeof s->pad), c->row, "no more");
+	check(!c->held || refused == (rseq_this_cpu().n >= 0), c->row,
+	      "held at the second attempt");
 }
 
 /* ---- overtaken, and locked when that has happened too often ---- */
@@ -133,14 +139,14 @@ static int overtaken(const struct commit *c, struct rseq_transaction *t)
 	overtake(s);
 	before = *s;
 	r = c->variable(t, s->cell, WIDE, NARROW);
-	check(r == RSEQ_RESTARTED, c->name, "overtaken");
-	check(!memcmp(s, &before, sizeof before), c->name, "left alone");
+	check(r == RSEQ_RESTARTED, c->row, "overtaken");
+	check(!memcmp(s, &before, sizeof before), c->row, "left alone");
 	return 1;
 }
 
 static void try_locked(const struct commit *c, int commit)
 {
-	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
 	enum rseq_result r = RSEQ_COMMITTED;
 	struct slot *s, due;
 	int attempts = 0;
@@ -148,10 +154,10 @@ static void try_locked(const struct commit *c, int commit)
 	while (overtaken(c, &t))
 		++attempts;
 	/* A thread without sections begins so; others may be disturbed. */
-	check(rseq_current_cpu() < 0 ? attempts == 0 :
-	      attempts > 0 && attempts <= RSEQ_ATTEMPTS, c->name, "attempts");
-	s = &slots[t.cpu];
-	check(t.hold.guard == &s->guard && (s->guard.word & 1), c->name,
+	check(rseq_this_cpu().n < 0 ? attempts == 0 :
+	      attempts > 0 && attempts <= RSEQ_ATTEMPTS, c->row, "attempts");
+	s = rseq_percpu_ptr(slots, t.cpu);
+	check(t.hold.guard == &s->guard && (s->guard.word & 1), c->row,
 	      "locked");
 	memset(s->cell, 0x22, CELL);
 	due = *s;
@@ -161,35 +167,35 @@ static void try_locked(const struct commit *c, int commit)
 	} else {
 		rseq_cancel(&t);
 	}
-	check(r == RSEQ_COMMITTED, c->name, "committed, locked");
-	check(!memcmp(s->cell, due.cell, CELL), c->name, "stored, locked");
-	check(!t.hold.guard && !(s->guard.word & 1), c->name, "unlocked");
+	check(r == RSEQ_COMMITTED, c->row, "committed, locked");
+	check(!memcmp(s->cell, due.cell, CELL), c->row, "stored, locked");
+	check(!t.hold.guard && !(s->guard.word & 1), c->row, "unlocked");
 	rseq_cancel(&t);	/* nothing any more */
-	check(!(s->guard.word & 1), c->name, "cancelled twice");
+	check(!(s->guard.word & 1), c->row, "cancelled twice");
 }
 
 /* ---- operands that are the same variable, or each other's address ---- */
 
 NOINLINE enum rseq_result same_place(struct rseq_transaction *t, intptr_t *v)
 {
-	return rseq_commit_store_store(t, v, 1, v, 2);
+	return rseq_commit_then(t, v, 1, v, 2);
 }
 
 NOINLINE enum rseq_result same_value(struct rseq_transaction *t, intptr_t *v,
 				     intptr_t a)
 {
-	return rseq_commit_store_store(t, v + 1, a, v, a);
+	return rseq_commit_then(t, v + 1, a, v, a);
 }
 
 NOINLINE enum rseq_result all_the_same(struct rseq_transaction *t, intptr_t *v)
 {
-	return rseq_commit_store_store(t, v, (intptr_t)v, v, (intptr_t)v);
+	return rseq_commit_then(t, v, (intptr_t)v, v, (intptr_t)v);
 }
 
 NOINLINE enum rseq_result its_word(struct rseq_transaction *t, intptr_t *v)
 {
-	return rseq_commit_store_store(t, v, (intptr_t)t->word, v + 1,
-				       (intptr_t)t->word + 2);
+	return rseq_commit_then(t, v, (intptr_t)t->word, v + 1,
+				(intptr_t)t->word + 2);
 }
 
 NOINLINE enum rseq_result its_guard(struct rseq_transaction *t, intptr_t *v)
@@ -202,6 +208,11 @@ NOINLINE enum rseq_result its_cpu(struct rseq_transaction *t, intptr_t *v)
 	return rseq_commit(t, v, t->cpu);
 }
 
+NOINLINE enum rseq_result itself(struct rseq_transaction *t, intptr_t *v)
+{
+	return rseq_commit_block(t, v, v, 3 * sizeof *v, v, (intptr_t)v);
+}
+
 #define ALIASED(call, right)						\
 	do {								\
 		enum rseq_result r;					\
@@ -209,9 +220,10 @@ NOINLINE enum rseq_result its_cpu(struct rseq_transaction *t, intptr_t *v)
 		struct slot *s;						\
 		do {							\
 			struct rseq_transaction t =			\
-				RSEQ_TRANSACTION(&guards);		\
+				RSEQ_TRANSACTION(&slots->guard);	\
 			s = begin(&t);					\
 			v = (intptr_t *)(void *)s->cell;		\
+			v[2] = 77;					\
 			word = (intptr_t)t.word;			\
 			r = call;					\
 		} while (r == RSEQ_RESTARTED);				\
@@ -227,12 +239,16 @@ static void try_aliased(void)
 	ALIASED(all_the_same(&t, v), v[0] == (intptr_t)v);
 	ALIASED(its_word(&t, v), v[0] == word && v[1] == word + 2);
 	ALIASED(its_guard(&t, v), v[0] == (intptr_t)&s->guard);
-	ALIASED(its_cpu(&t, v), v[0] == s - slots);
+	ALIASED(its_cpu(&t, v), s == rseq_percpu_ptr(slots, v[0]));
+	ALIASED(itself(&t, v), v[0] == (intptr_t)v && v[2] == 77);
 }
 
 int main(void)
 {
 	errno = 123;
+	slots = (struct slot *)rseq_percpu_alloc(sizeof *slots, 16);
+	if (!slots)
+		return 1;
 	for (size_t i = 0; i < sizeof commits / sizeof *commits; ++i) {
 		const struct commit *c = &commits[i];
 		try_free(c, WIDE, NARROW);
@@ -245,6 +261,6 @@ int main(void)
 	check(errno == 123, "errno", "left alone");
 	printf("commits=%zu\nchecks=%ld\nwrong=%ld\nregistered=%d\n",
 	       sizeof commits / sizeof *commits, checks, wrong,
-	       rseq_current_cpu() >= 0);
+	       rseq_this_cpu().n >= 0);
 	return 0;
 }

@@ -186,7 +186,7 @@ static inline int set_up_traps(const char *file)
 	action.sa_sigaction = on_trap;
 	action.sa_flags = SA_SIGINFO;
 	sigaction(SIGTRAP, &action, NULL);
-	return rseq_current_cpu() < 0 ? 77 : 0;
+	return rseq_this_cpu().n < 0 ? 77 : 0;
 }
 
 #endif
