@@ -787,6 +787,46 @@ TEST(ManPages, RseqInfoPrintsWhatItsPageLists)
 	EXPECT_GT(keys, 0) << json;
 }
 
+/*
+ * Who writes a filter has to know them all: those that the library makes by
+ * number, and every function of the libc that it calls.
+ */
+TEST(ManPages, LibrseqNamesItsSystemCalls)
+{
+	static const std::regex number("\\bSYS_(\\w+)");
+	static const std::regex undefined(" U ([a-z]\\w*)$");
+	/* These make none. */
+	static const std::set<string> none = {
+	    "getauxval", "getenv", "memcpy", "memset", "strstr", "strtol",
+	    "atoi",	 "syscall"};
+	const string library = env("RSEQ_LIBS", "");
+	std::set<string> calls;
+	std::smatch m;
+
+	if (!have("mandoc") || !fs::exists(library))
+		GTEST_SKIP() << "mandoc is not installed, or no librseq.a";
+	for (auto &entry : fs::directory_iterator(top / "librseq")) {
+		const string name = entry.path().filename();
+		if (!name.ends_with(".cc") || name.starts_with("rseq-info"))
+			continue;
+		const string source = content(entry.path());
+		for (std::sregex_iterator
+			 i(source.begin(), source.end(), number), end;
+		     i != end; ++i)
+			calls.insert((*i)[1]);
+	}
+	for (const string &line : lines(sh("nm -u '" + library + "'").out))
+		if (std::regex_search(line, m, undefined) &&
+		    !m[1].str().starts_with("rseq_") && !none.contains(m[1]))
+			calls.insert(m[1] == "sched_getcpu" ? "getcpu"
+							    : m[1].str());
+	EXPECT_GT(calls.size(), 10u);
+	const string page_text = page{top / "man/librseq.3"}.part("NOTES");
+	for (const string &call : calls)
+		EXPECT_TRUE(std::regex_search(
+		    page_text, std::regex("\\b" + call + "\\b"))) << call;
+}
+
 TEST(ManPages, EveryConstantIsExplained)
 {
 	if (!have("mandoc"))
