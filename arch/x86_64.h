@@ -13,7 +13,8 @@
 #define RSEQ_ATT_(att, intel)	att
 #define RSEQ_INT_(att, intel)	intel
 #define RSEQ_V(v)	("(%[" #v "])", "[%[" #v "]]")
-#define RSEQ_AT(base)	("(%[" #base "],%%r11)", "[%[" #base "]+r11]")
+#define RSEQ_AT_R11_(base)	("(%[" #base "],%%r11)", "[%[" #base "]+r11]")
+#define RSEQ_AT(base)	RSEQ_AT_R11_(base)
 
 /* %fs adds the thread pointer by itself: a line needs no base register. */
 #ifdef RSEQ_LIBC_LINE_
@@ -112,17 +113,17 @@
 	".Lrseq_copy8%=:\n\t"						\
 	"sub{q}\t{$8, %%r11|r11, 8}\n\t"				\
 	"jb\t.Lrseq_copied8%=\n\t"					\
-	RSEQ_FROM_("mov", 64, RSEQ_AT(src), RSEQ_R64_)			\
-	RSEQ_TO_("mov", 64, RSEQ_R64_, RSEQ_AT(dst))			\
+	RSEQ_FROM_("mov", 64, RSEQ_AT_R11_(src), RSEQ_R64_)			\
+	RSEQ_TO_("mov", 64, RSEQ_R64_, RSEQ_AT_R11_(dst))			\
 	"jmp\t.Lrseq_copy8%=\n"						\
 	".Lrseq_copied8%=:\n\t"						\
 	"add{q}\t{$8, %%r11|r11, 8}\n"					\
 	".Lrseq_copy1%=:\n\t"						\
 	"sub{q}\t{$1, %%r11|r11, 1}\n\t"				\
 	"jb\t.Lrseq_copied1%=\n\t"					\
-	"mov{b}\t{" RSEQ_ATT_ RSEQ_AT(src) ", %%r10b|"			\
-		"r10b, BYTE PTR " RSEQ_INT_ RSEQ_AT(src) "}\n\t"		\
-	"mov{b}\t{%%r10b, " RSEQ_ATT_ RSEQ_AT(dst) "|"			\
-		"BYTE PTR " RSEQ_INT_ RSEQ_AT(dst) ", r10b}\n\t"		\
+	"mov{b}\t{" RSEQ_ATT_ RSEQ_AT_R11_(src) ", %%r10b|"			\
+		"r10b, BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(src) "}\n\t"		\
+	"mov{b}\t{%%r10b, " RSEQ_ATT_ RSEQ_AT_R11_(dst) "|"			\
+		"BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(dst) ", r10b}\n\t"		\
 	"jmp\t.Lrseq_copy1%=\n"						\
 	".Lrseq_copied1%=:\n\t"

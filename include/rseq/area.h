@@ -55,7 +55,8 @@ struct tlabi {
 
 #endif
 
-#define RSEQ_INLINE_	static inline __attribute__((__always_inline__))
+#define RSEQ_INLINE_							\
+	static inline __attribute__((__always_inline__, __nothrow__))
 #define RSEQ_COLD_	__attribute__((__cold__))
 #define RSEQ_MUST_CHECK_	__attribute__((__warn_unused_result__))
 
@@ -150,7 +151,7 @@ static inline ptrdiff_t rseq_offset(void)
  * The area of the calling thread, to look at: it changes under one's eyes, and
  * the kernel may kill who writes.  Bytes from 32 on exist in a line only.
  */
-static inline const volatile struct tlabi *rseq_self(void)
+RSEQ_INLINE_ const volatile struct tlabi *rseq_self(void)
 {
 	return RSEQ_CAST_(const volatile struct tlabi *,
 		RSEQ_STATIC_(char *, rseq_thread_pointer_()) + rseq_offset_());
@@ -191,7 +192,7 @@ static inline const volatile struct tlabi *rseq_self(void)
  * longer mapped.  So each thread that has run a section of an object calls
  * this before the object is unloaded: nobody can do it for another thread.
  */
-static inline void rseq_prepare_unload(void)
+RSEQ_INLINE_ void rseq_prepare_unload(void)
 {
 	*RSEQ_UNCONST_(volatile uint64_t *, &rseq_self()->rseq_cs) = 0;
 }

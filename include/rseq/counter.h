@@ -39,7 +39,7 @@ void rseq_counter_add_slow_(const struct rseq_counter *c, size_t i, intptr_t n)
 #endif
 
 /* Add n to counter i, which must be below count.  Always completes. */
-static inline void rseq_counter_add(const struct rseq_counter *c, size_t i,
+RSEQ_INLINE_ void rseq_counter_add(const struct rseq_counter *c, size_t i,
 				    intptr_t n)
 {
 	if (__builtin_expect(!c->words ||

@@ -33,7 +33,7 @@ int rseq_sections_work_(void) RSEQ_NOTHROW_ RSEQ_COLD_;
 #endif
 
 /* The cpu that this thread runs on; negative if it is not registered. */
-static inline rseq_cpu_t rseq_this_cpu(void)
+RSEQ_INLINE_ rseq_cpu_t rseq_this_cpu(void)
 {
 	const rseq_cpu_t cpu = { RSEQ_STATIC_(int, rseq_read_(cpu_id)) };
 
@@ -41,7 +41,7 @@ static inline rseq_cpu_t rseq_this_cpu(void)
 }
 
 /* Its number, or 0 if this thread is not registered: always an index. */
-static inline unsigned int rseq_cpu_start(void)
+RSEQ_INLINE_ unsigned int rseq_cpu_start(void)
 {
 	return rseq_read_(cpu_id_start);
 }
@@ -56,13 +56,13 @@ RSEQ_INLINE_ int rseq_has_ids_(void)
 }
 
 /* The NUMA node of that cpu; negative: not registered, or not provided. */
-static inline int rseq_node_id(void)
+RSEQ_INLINE_ int rseq_node_id(void)
 {
 	return rseq_has_ids_() ? RSEQ_STATIC_(int, rseq_read_(node_id)) : -1;
 }
 
 /* A small number, unique among the threads that run now; negative: none. */
-static inline rseq_cid_t rseq_this_cid(void)
+RSEQ_INLINE_ rseq_cid_t rseq_this_cid(void)
 {
 	const rseq_cid_t cid = {
 		rseq_has_ids_() ? RSEQ_STATIC_(int, rseq_read_(mm_cid)) : -1
@@ -84,7 +84,7 @@ RSEQ_INLINE_ int rseq_sections_work_here_(void)
 }
 
 /* Whether sections run in this thread: else operations are unavailable. */
-static inline int rseq_usable(void)
+RSEQ_INLINE_ int rseq_usable(void)
 {
 	return rseq_this_cpu().n >= 0 && rseq_sections_work_here_();
 }

@@ -29,7 +29,7 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 #endif
 
 /* A number that differs if this thread was disturbed between two calls. */
-static inline uint32_t rseq_event(void)
+RSEQ_INLINE_ uint32_t rseq_event(void)
 {
 	uint32_t event;
 

@@ -28,7 +28,7 @@ enum rseq_result {
 #define RSEQ_OP_	RSEQ_MUST_CHECK_ RSEQ_INLINE_ enum rseq_result
 
 /* Why a section was left: a registered thread may try again. */
-static inline enum rseq_result rseq_abort_result_(void)
+RSEQ_INLINE_ enum rseq_result rseq_abort_result_(void)
 {
 	return rseq_this_cpu().n < 0 ? RSEQ_UNAVAILABLE : RSEQ_RESTARTED;
 }
@@ -152,10 +152,8 @@ void rseq_misaligned_(void) __attribute__((__error__(
 #define RSEQ_OPERANDS_this_cpu_	RSEQ_OPERANDS_cpu_
 #undef RSEQ_OPERANDS_this_cid_
 #define RSEQ_OPERANDS_this_cid_	RSEQ_OPERANDS_cid_
-#undef RSEQ_AT_this_cpu_
-#define RSEQ_AT_this_cpu_(v)	RSEQ_V(v)
-#undef RSEQ_AT_this_cid_
-#define RSEQ_AT_this_cid_(v)	RSEQ_V(v)
+#undef RSEQ_AT
+#define RSEQ_AT(v)		RSEQ_V(v)
 #endif
 
 /* ---- the frame ---- */
@@ -292,13 +290,28 @@ template <class T> struct rseq_as_ {
 	static_assert(rseq_kind_<T>::word,
 		      "rseq: a word is a pointer or an integer of 4 or 8 bytes");
 	typedef typename rseq_word_<sizeof(T)>::type word;
-	static word *place(T *v) { return reinterpret_cast<word *>(v); }
-	static word value(T x) { return static_cast<word>(x); }
+	static word *place(T *v) noexcept
+	{
+		return reinterpret_cast<word *>(v);
+	}
+	static word value(T x) noexcept { return static_cast<word>(x); }
 };
 template <class T> struct rseq_as_<T *> {
 	typedef uintptr_t word;
-	static word *place(T **v) { return reinterpret_cast<word *>(v); }
-	static word value(T *x) { return reinterpret_cast<word>(x); }
+	static word *place(T **v) noexcept
+	{
+		return reinterpret_cast<word *>(v);
+	}
+	static word value(T *x) noexcept
+	{
+		return reinterpret_cast<word>(x);
+	}
+};
+
+/* The same for arithmetic, which a pointer has none of. */
+template <class T> struct rseq_number_ : rseq_as_<T> {
+	static_assert(rseq_kind_<T>::integer,
+		      "rseq: arithmetic is for integers of 4 or 8 bytes");
 };
 
 #ifdef __cpp_concepts
@@ -314,6 +327,8 @@ template <class T> concept rseq_integer = rseq_kind_<T>::integer;
 #define RSEQ_T_			RSEQ_SAME_T_(T)
 #define RSEQ_PUT_(v)		rseq_as_<T>::place(v)
 #define RSEQ_GET_(x)		rseq_as_<T>::value(x)
+#define RSEQ_PUT_WORDS_(v)	RSEQ_PUT_(v)
+#define RSEQ_PUT_INTEGERS_(v)	rseq_number_<T>::place(v)
 
 #else
 

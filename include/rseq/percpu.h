@@ -38,12 +38,12 @@ template <class T, class N> RSEQ_INLINE_ T *rseq_percpu_ptr(T *p, N cpu) noexcep
 #define RSEQ_CPP_(where)						\
 RSEQ_INTEGERS_ RSEQ_OP_ rseq_##where##_add(T *p, RSEQ_T_ n) noexcept	\
 {									\
-	return rseq_add_##where##_(RSEQ_PUT_(p), RSEQ_GET_(n));		\
+	return rseq_add_##where##_(RSEQ_PUT_INTEGERS_(p), RSEQ_GET_(n));		\
 }									\
 RSEQ_INTEGERS_								\
 RSEQ_OP_ rseq_##where##_fetch_add(T *p, RSEQ_T_ n, T *old) noexcept	\
 {									\
-	return rseq_fetch_add_##where##_(RSEQ_PUT_(p), RSEQ_GET_(n),	\
+	return rseq_fetch_add_##where##_(RSEQ_PUT_INTEGERS_(p), RSEQ_GET_(n),	\
 					 RSEQ_PUT_(old));		\
 }									\
 template <class T>							\

@@ -37,7 +37,7 @@ void __tsan_acquire(void *);
 void __tsan_release(void *);
 #endif
 #ifdef RSEQ_ASAN_
-void __asan_storeN(void *, size_t);
+void __asan_storeN(void *, ptrdiff_t);	/* as gcc declares it */
 #endif
 #ifdef RSEQ_MSAN_
 void __msan_unpoison(const volatile void *, size_t);
@@ -60,7 +60,8 @@ void __msan_unpoison(const volatile void *, size_t);
 #endif
 
 #ifdef RSEQ_ASAN_
-#define rseq_touch_(at, size)	__asan_storeN(at, size)
+#define rseq_touch_(at, size)						\
+	__asan_storeN(at, RSEQ_STATIC_(ptrdiff_t, size))
 #else
 #define rseq_touch_(at, size)	((void)0)
 #endif

@@ -135,11 +135,11 @@ RSEQ_MAKE_(rseq_stack_pop_n_cid_, rseq_copy_cid_, cid)
 template <class T> struct rseq_full_ : rseq_as_<T> {
 	static_assert(sizeof(T) == sizeof(uintptr_t),
 		      "rseq: only for words of a pointer's size");
-	static const uintptr_t *source(const T *v)
+	static const uintptr_t *source(const T *v) noexcept
 	{
 		return reinterpret_cast<const uintptr_t *>(v);
 	}
-	static uintptr_t *count(intptr_t *n)
+	static uintptr_t *count(intptr_t *n) noexcept
 	{
 		return reinterpret_cast<uintptr_t *>(n);
 	}

@@ -59,34 +59,34 @@ RSEQ_BY_ID_(RSEQ_PER_WORD_, RSEQ_MAKE_, rseq_exchange_release,
 #ifdef __cplusplus
 
 #define RSEQ_CPP_(kind, name, Id, where)				\
-kind RSEQ_OP_ name(T *v, RSEQ_T_ x, Id id) noexcept			\
+RSEQ_##kind##_ RSEQ_OP_ name(T *v, RSEQ_T_ x, Id id) noexcept			\
 {									\
-	return name##_##where##_(RSEQ_PUT_(v), RSEQ_GET_(x), id);	\
+	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(x), id);	\
 }
 #define RSEQ_CPP_OLD_(kind, name, Id, where)				\
-kind RSEQ_OP_ name(T *v, RSEQ_T_ x, T *old, Id id) noexcept		\
+RSEQ_##kind##_ RSEQ_OP_ name(T *v, RSEQ_T_ x, T *old, Id id) noexcept		\
 {									\
-	return name##_##where##_(RSEQ_PUT_(v), RSEQ_GET_(x),		\
+	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(x),		\
 				 RSEQ_PUT_(old), id);			\
 }
 #define RSEQ_CPP_EXPECT_(kind, name, Id, where)				\
-kind RSEQ_OP_ name(T *v, RSEQ_T_ expect, RSEQ_T_ newv, Id id) noexcept	\
+RSEQ_##kind##_ RSEQ_OP_ name(T *v, RSEQ_T_ expect, RSEQ_T_ newv, Id id) noexcept	\
 {									\
-	return name##_##where##_(RSEQ_PUT_(v), RSEQ_GET_(expect),	\
+	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(expect),	\
 				 RSEQ_GET_(newv), id);			\
 }
 #define RSEQ_CPP_BY_ID_(MAKE, kind, name)				\
 	MAKE(kind, name, rseq_cpu_t, cpu)				\
 	MAKE(kind, name, rseq_cid_t, cid)
 
-RSEQ_CPP_BY_ID_(RSEQ_CPP_, RSEQ_INTEGERS_, rseq_add)
-RSEQ_CPP_BY_ID_(RSEQ_CPP_, RSEQ_INTEGERS_, rseq_and)
-RSEQ_CPP_BY_ID_(RSEQ_CPP_, RSEQ_INTEGERS_, rseq_or)
-RSEQ_CPP_BY_ID_(RSEQ_CPP_OLD_, RSEQ_INTEGERS_, rseq_fetch_add)
-RSEQ_CPP_BY_ID_(RSEQ_CPP_OLD_, RSEQ_WORDS_, rseq_exchange)
-RSEQ_CPP_BY_ID_(RSEQ_CPP_OLD_, RSEQ_WORDS_, rseq_exchange_release)
-RSEQ_CPP_BY_ID_(RSEQ_CPP_EXPECT_, RSEQ_WORDS_, rseq_compare_store)
-RSEQ_CPP_BY_ID_(RSEQ_CPP_EXPECT_, RSEQ_WORDS_, rseq_compare_store_release)
+RSEQ_CPP_BY_ID_(RSEQ_CPP_, INTEGERS, rseq_add)
+RSEQ_CPP_BY_ID_(RSEQ_CPP_, INTEGERS, rseq_and)
+RSEQ_CPP_BY_ID_(RSEQ_CPP_, INTEGERS, rseq_or)
+RSEQ_CPP_BY_ID_(RSEQ_CPP_OLD_, INTEGERS, rseq_fetch_add)
+RSEQ_CPP_BY_ID_(RSEQ_CPP_OLD_, WORDS, rseq_exchange)
+RSEQ_CPP_BY_ID_(RSEQ_CPP_OLD_, WORDS, rseq_exchange_release)
+RSEQ_CPP_BY_ID_(RSEQ_CPP_EXPECT_, WORDS, rseq_compare_store)
+RSEQ_CPP_BY_ID_(RSEQ_CPP_EXPECT_, WORDS, rseq_compare_store_release)
 
 #undef RSEQ_CPP_
 #undef RSEQ_CPP_OLD_
