@@ -113,7 +113,7 @@ bool compare(bytes in, unsigned threads)
 		++want[in.data[i]];
 	report("sequential, no threads", cpu_seconds() - t, in, want, want);
 
-	rseq::counter counter { symbols };
+	librseq::counter counter { symbols };
 	if (counter.error()) {
 		fprintf(stderr, "histogram: rseq_counter_init: %s\n",
 			strerror(-counter.error()));
@@ -179,12 +179,13 @@ int usage(FILE *to, int status)
 /* What a program pays to know its cpu: see it with objdump. */
 extern "C" __attribute__((__noinline__)) int read_cpu()
 {
-	return rseq_current_cpu();
+	return rseq_this_cpu().n;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned threads = 2 * rseq_cpu_limit() + 1;
+	const unsigned cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned threads = 2 * cpus + 1;
 	const char *path = nullptr;
 
 	for (int i = 1; i < argc; ++i) {
@@ -221,7 +222,7 @@ int main(int argc, char **argv)
 	rseq_info info;
 	rseq_query(&info, sizeof info);
 	printf("%s: %jd bytes, %u threads, %u cpus; rseq: %s; main on cpu %d\n",
-	       path, (intmax_t)st.st_size, threads, rseq_cpu_limit(),
+	       path, (intmax_t)st.st_size, threads, cpus,
 	       rseq_strreason(info.reason), read_cpu());
 	puts("cpu time, one run, side by side:");
 	if (!compare({ static_cast<unsigned char *>(map), (size_t)st.st_size },

@@ -13,35 +13,18 @@
 
 #include <rseq/rseq.h>
 
-enum { CPUS = 256, THREADS = 8, PERMITS = 1000000, BATCH = 64 };
+enum { THREADS = 8, PERMITS = 1000000, BATCH = 64 };
 
-/* if (v[id] != 0) v[id] -= 1; */
-static inline enum rseq_result
-index_take(intptr_t *v, size_t stride, unsigned int limit)
-{
-	const intptr_t zero = 0, minus_one = -1;
+static const intptr_t zero = 0, minus_one = -1;
 
-	RSEQ_CRITICAL(cpu_id,
-		RSEQ_AT_INDEX(cpu_id, limit, stride, v, none)
-		RSEQ_IF_NE(64, RSEQ_AT(v), zero, empty)
-		RSEQ_THEN(RSEQ_ADD(64, minus_one))
-		RSEQ_COMMIT(RSEQ_SAVE(64, RSEQ_AT(v))),
-		RSEQ_WITH(RSEQ_AT_ID(v), RSEQ_IN(64, zero),
-			  RSEQ_IN(64, minus_one)),
-		abort, none, empty);
-	return RSEQ_COMMITTED;
-empty:
-	return RSEQ_DIFFERENT;
-none:
-	return RSEQ_UNAVAILABLE;
-abort:
-	return rseq_why_not();
-}
+/* if (*v != 0) *v -= 1; else different: in this cpu's copy */
+RSEQ_SECTION_IF(take_permit, this_cpu, (intptr_t *v),
+	RSEQ_IF_NE(64, RSEQ_AT(v), zero, different)
+	RSEQ_THEN(RSEQ_ADD(64, minus_one))
+	RSEQ_COMMIT(RSEQ_SAVE(64, RSEQ_AT(v))),
+	RSEQ_PLACE(v), RSEQ_IN(64, zero), RSEQ_IN(64, minus_one))
 
-/* A cache line a cpu. */
-static struct {
-	_Alignas(64) intptr_t permits;
-} ready[CPUS];
+static intptr_t *ready;		/* per-cpu: the permits that lie there */
 
 static intptr_t pool = PERMITS;
 
@@ -64,8 +47,7 @@ static void lay_ready(intptr_t n)
 	enum rseq_result result;
 
 	do
-		result = rseq_index_load_add_store(&ready->permits,
-						   sizeof *ready, CPUS, n);
+		result = rseq_this_cpu_add(ready, n);
 	while (result == RSEQ_RESTARTED);
 	if (result == RSEQ_UNAVAILABLE)
 		__atomic_add_fetch(&pool, n, __ATOMIC_RELAXED);
@@ -75,7 +57,7 @@ static void lay_ready(intptr_t n)
 static int take(void)
 {
 	for (;;) {
-		switch (index_take(&ready->permits, sizeof *ready, CPUS)) {
+		switch (take_permit(ready)) {
 		case RSEQ_COMMITTED:
 			return 1;
 		case RSEQ_UNAVAILABLE:
@@ -106,8 +88,11 @@ int main(void)
 		_Alignas(64) intptr_t taken;
 	} count[THREADS];
 	pthread_t thread[THREADS];
-	intptr_t taken = 0, left = 0;
+	intptr_t taken = 0, left = 0, *copy;
 
+	ready = rseq_percpu_alloc(sizeof *ready, 0);
+	if (!ready)
+		return EXIT_FAILURE;
 	for (int i = 0; i < THREADS; ++i)
 		if (pthread_create(&thread[i], NULL, work, &count[i].taken))
 			return EXIT_FAILURE;
@@ -115,8 +100,8 @@ int main(void)
 		pthread_join(thread[i], NULL);
 		taken += count[i].taken;
 	}
-	for (int i = 0; i < CPUS; ++i)
-		left += ready[i].permits;
+	RSEQ_FOR_EACH_CPU(copy, ready)
+		left += *copy;
 	printf("permits=%d\ntaken=%td\nleft=%td\n", PERMITS, taken,
 	       left + pool);
 	return taken + left + pool == PERMITS ? EXIT_SUCCESS : EXIT_FAILURE;

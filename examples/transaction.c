@@ -10,43 +10,44 @@
 
 #include <rseq/rseq.h>
 
-enum { CPUS = 256 };
-
 struct node {
 	struct node *next;
 };
 
-/* A cache line a cpu: the list and what guards it. */
-static struct {
-	_Alignas(64) struct rseq_guard guard;
+/* Of each cpu: the list and what guards it. */
+struct slot {
+	struct rseq_guard guard;
 	struct node *head;
-} slots[CPUS];
-
-static const struct rseq_guards guards = {
-	&slots->guard, sizeof *slots, CPUS
 };
+
+static struct slot *slots;	/* per-cpu */
 
 static __attribute__((__noinline__)) int push_one(struct node *n)
 {
-	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
+	struct slot *slot;
 	int cpu;
 
 	do {
 		cpu = rseq_begin(&t);
 		if (cpu < 0)
 			return cpu;
-		n->next = slots[cpu].head;
-	} while (rseq_commit(&t, (intptr_t *)&slots[cpu].head, (intptr_t)n) !=
-		 RSEQ_COMMITTED);
+		slot = rseq_percpu_ptr(slots, cpu);
+		n->next = __atomic_load_n(&slot->head, __ATOMIC_RELAXED);
+	} while (rseq_commit(&t, &slot->head, n) != RSEQ_COMMITTED);
 	return cpu;
 }
 
 int main(void)
 {
 	static struct node node;
-	int cpu = push_one(&node);
+	int cpu;
 
-	if (cpu < 0 || slots[cpu].head != &node)
+	slots = rseq_percpu_alloc(sizeof *slots, 0);
+	if (!slots)
+		return EXIT_FAILURE;
+	cpu = push_one(&node);
+	if (cpu < 0 || rseq_percpu_ptr(slots, cpu)->head != &node)
 		return EXIT_FAILURE;
 	puts("pushed");
 	return EXIT_SUCCESS;

@@ -130,8 +130,8 @@ class Section:
                               self.entry() <= pc)
 
     def awaits_token(self):
-        """Whether it is that of rseq_finish(), armed long before it starts."""
-        token = value("(long)&rseq_event_token")
+        """Whether it is that of rseq_store_undisturbed(), armed long before it starts."""
+        token = value("(long)&rseq_event_token_")
         return token is not None and Section(token).start == self.start
 
     def armed(self):
@@ -241,7 +241,7 @@ def named(descriptor):
     try:
         section = Section(descriptor)
         if section.awaits_token():
-            return "rseq_event_token: no event since it was put there"
+            return "rseq_event_token_: no event since it was put there"
         return str(section)
     except gdb.MemoryError:
         return "there is no descriptor"
@@ -267,7 +267,7 @@ def area_fields(area):
         yield "status", "version %d, %d bytes registered, errno %d" % (
             area.status & 0xff, area.status >> 8 & 0xff, area.status >> 16)
     else:
-        event = value("(unsigned int)rseq_thread_event")
+        event = value("(unsigned int)rseq_thread_event_")
         if event is not None:
             yield "event", "%d (librseq's own variable)" % event
 

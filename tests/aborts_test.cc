@@ -14,27 +14,35 @@ struct load {
 	std::string kind;
 };
 
+/* By an id, on objects of a cpu; and by a per-cpu pointer, on the same. */
 static const strings kinds = {
-	"add", "cbne", "cbne_release", "cbne_cbne", "store_store",
-	"memcpy_store", "add_twice", "fetch_add", "exchange", "or_and",
-	"index_add", "list", "index_list", "array", "batch",
+	"add", "compare", "compare_release", "put", "copy", "fetch_add",
+	"exchange", "or_and", "list", "compare_list", "stack", "batch",
 };
+static const strings percpu_kinds = {"add", "fetch_add", "list"};
 
 /*
- * The mm_cid's are the same code on another index: on the host only, and at
+ * Those by concurrency id are the same code on another index: on the host only, and at
  * fixed addresses, of which compilers make more.
  */
 static std::vector<load> loads()
 {
 	std::vector<load> all;
 
-	for (const variant &v : variants({"pie", "static"}))
+	for (const variant &v : variants({"pie", "static"})) {
+		const bool by_cpu = v.mode.name == "pie";
+		const bool by_cid = !by_cpu && v.libc.name == "host" &&
+			kernel_feature_size() >= 28;
+
 		for (const std::string &kind : kinds)
-			if (v.mode.name == "pie")
-				all.push_back({v, kind});
-			else if (v.libc.name == "host" &&
-				 kernel_feature_size() >= 28)
-				all.push_back({v, kind + "_mm_cid"});
+			if (by_cpu || by_cid)
+				all.push_back({v, kind +
+					(by_cid ? "_cid" : "")});
+		for (const std::string &kind : percpu_kinds)
+			if (by_cpu || by_cid)
+				all.push_back({v, (by_cid ? "this_cid_" :
+					"this_cpu_") + kind});
+	}
 	return all;
 }
 

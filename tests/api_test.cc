@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <thread>
 
-#include <rseq/ops.h>
+#include <rseq/frame.h>
 #include <rseq/query.h>
 
 #include "harness.hh"
@@ -30,13 +30,15 @@ TEST_P(Api, CounterInitRefusesWhatCannotBe)
 
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.number("zero"), -EINVAL) << got;
-	for (std::string what : {"most", "overflow", "overflow_rows", "huge"})
+	for (std::string what : {"most", "overflow", "overflow_rows", "huge",
+				 "one_too_many"})
 		EXPECT_EQ(got.number(what), -ENOMEM) << what << got;
 	for (std::string what : {"zero", "most", "overflow", "overflow_rows",
-				 "huge"}) {
+				 "huge", "one_too_many"}) {
 		EXPECT_EQ(got.number(what + ".errno"), 0) << got;
 		EXPECT_EQ(got.number(what + ".empty"), 1) << got;
 	}
+	EXPECT_EQ(got.number("most_that_fit"), 0) << got;
 }
 
 static void expect_sums(const outcome &got)
@@ -44,7 +46,6 @@ static void expect_sums(const outcome &got)
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.number("init"), 0) << got;
 	EXPECT_EQ(got.number("count"), 3) << got;
-	EXPECT_EQ(got.number("cpus"), got.number("limit")) << got;
 	EXPECT_EQ(got.number("aligned"), 1) << got;
 	EXPECT_EQ(got.number("fresh"), 0) << got;
 	EXPECT_EQ(got.number("sum0"), 1005) << got;
@@ -52,6 +53,7 @@ static void expect_sums(const outcome &got)
 	EXPECT_EQ(got.number("sum2"), 1) << "it wraps" << got;
 	EXPECT_EQ(got.number("errno"), 123) << got;
 	EXPECT_EQ(got.number("fini"), 1) << got;
+	EXPECT_EQ(got.number("zeroed"), 0) << got;
 }
 
 TEST_P(Api, CounterSums)
@@ -64,7 +66,7 @@ TEST_P(Api, CounterSumsWithoutRseq)
 	expect_sums(run({build_rseq("counter_api")}, off()));
 }
 
-/* ---- rseq_query, rseq_current_cpu and their like ---- */
+/* ---- rseq_query, rseq_this_cpu and their like ---- */
 
 TEST_P(Api, QueryRefusesAnotherSize)
 {
@@ -189,24 +191,24 @@ TEST_P(Api, OperationsHaveEachTheirResult)
 	outcome got = run({build_rseq("operation_api")});
 
 	ASSERT_TRUE(got.ok()) << got;
-	for (const char *done : {"add", "add_big", "cbne", "cbne_alias",
-				 "index"})
+	for (const char *done : {"add", "add_big", "compare",
+				 "compare_alias", "percpu", "percpu_fetch"})
 		EXPECT_EQ(got.number(done), RSEQ_COMMITTED) << done << got;
 	EXPECT_EQ(got.number("add.value"), 42) << got;
 	EXPECT_EQ(got.number("add_big.value"), 42) << got;
-	EXPECT_EQ(got.number("cbne.value"), 43) << got;
-	EXPECT_EQ(got.number("index.value"), 7) << got;
+	EXPECT_EQ(got.number("compare.value"), 43) << got;
+	EXPECT_EQ(got.number("percpu.value"), 7) << got;
+	EXPECT_EQ(got.number("percpu_fetch.value"), 9) << got;
+	EXPECT_EQ(got.number("percpu_fetch.old"), 7) << got;
 	EXPECT_EQ(got.number("add_elsewhere"), RSEQ_RESTARTED) << got;
-	EXPECT_EQ(got.number("cbne_elsewhere"), RSEQ_RESTARTED) << got;
-	EXPECT_EQ(got.number("cbne_differs"), RSEQ_DIFFERENT) << got;
+	EXPECT_EQ(got.number("compare_elsewhere"), RSEQ_RESTARTED) << got;
+	EXPECT_EQ(got.number("compare_differs"), RSEQ_DIFFERENT) << got;
 	for (const char *not_here : {"add_negative", "add_refused",
-				     "cbne_refused", "index_beyond",
-				     "index_none"})
+				     "compare_refused"})
 		EXPECT_EQ(got.number(not_here), RSEQ_UNAVAILABLE)
 			<< not_here << got;
 	EXPECT_EQ(got.number("unchanged"), 42) << got;
 	EXPECT_EQ(got.number("unchanged_too"), 43) << got;
-	EXPECT_EQ(got.number("index_unchanged"), 7) << got;
 }
 
 TEST_P(Api, OperationsSayWhereTheyCannotRun)
@@ -215,13 +217,13 @@ TEST_P(Api, OperationsSayWhereTheyCannotRun)
 
 	ASSERT_TRUE(got.ok()) << got;
 	for (const char *what : {"add", "add_big", "add_elsewhere",
-				 "add_negative", "add_refused", "cbne",
-				 "cbne_differs", "cbne_elsewhere",
-				 "cbne_refused", "cbne_alias", "index",
-				 "index_beyond", "index_none"})
+				 "add_negative", "add_refused", "compare",
+				 "compare_differs", "compare_elsewhere",
+				 "compare_refused", "compare_alias", "percpu",
+				 "percpu_fetch"})
 		EXPECT_EQ(got.number(what), RSEQ_UNAVAILABLE) << what << got;
 	EXPECT_EQ(got.number("unchanged"), 42) << got;
-	EXPECT_EQ(got.number("index.value"), 0) << got;
+	EXPECT_EQ(got.number("percpu.value"), 0) << got;
 }
 
 class Operations : public VariantTest {
@@ -237,6 +239,6 @@ TEST_P(Operations, TakeOperandsOfEachShape)
 		outcome got = run({build_rseq("operation_api", {level})});
 		ASSERT_TRUE(got.ok()) << got;
 		EXPECT_EQ(got.number("static_add"), 1000) << got;
-		EXPECT_EQ(got.number("static_cbne"), 1000) << got;
+		EXPECT_EQ(got.number("static_compare"), 1000) << got;
 	}
 }

@@ -166,8 +166,8 @@ static strings librseq_for(const target &t)
 {
 	strings objects;
 
-	for (const char *name : {"counter", "cpu", "event", "guard", "query",
-				 "stats", "transaction"}) {
+	for (const char *name : {"counter", "cpu", "event", "guard", "percpu",
+				 "query", "stats", "transaction", "wait"}) {
 		const fs::path out = scratch_dir() / "examples" / t.isa /
 			(std::string(name) + ".o");
 		outcome compiled = compile(strings{

@@ -217,7 +217,7 @@ TEST_P(Gdb, NamesTheSectionThatTheThreadIsIn)
 	outcome got = gdb(probe(), stopped_in_section() +
 			  strings{"info rseq", "info rseq sections"});
 	const std::string address = "0x\\w+",
-		push = "push \\(rseq_index_push\\), debugged\\.c:";
+		push = "push \\(rseq_list_push_this_cpu_\\), debugged\\.c:";
 
 	ASSERT_TRUE(got.ok()) << got;
 	/* The lines of the call; in the list, that of the function. */
@@ -229,7 +229,7 @@ TEST_P(Gdb, NamesTheSectionThatTheThreadIsIn)
 		EXPECT_EQ(times(got, "\n  " + line + "(?=\n)"), 1)
 			<< line << got;
 	for (const std::string &section : {
-		     push, std::string("count \\(rseq_index_load_add_store")})
+		     push, std::string("count \\(rseq_add_this_cpu_64_")})
 		EXPECT_EQ(times(got, "\n" + address + " +" + address + " +" +
 				address + " +" + section), 1) << section << got;
 }
@@ -253,7 +253,7 @@ TEST_P(Gdb, StepsOverASectionAsOneStep)
 			step_out_of("push", std::string("rseq ") + command,
 				    300) +
 			strings{"printf \"pushed=%d\\n\", "
-				"slots[cpu].head == &own", "continue"});
+				"here->head == &own", "continue"});
 
 		ASSERT_TRUE(got.ok()) << got;
 		EXPECT_EQ(times(got, "\nSection committed: push "), 1)
@@ -300,12 +300,13 @@ TEST_P(Gdb, CommitsATransactionInTheFirstAttempt)
 	outcome got = gdb(transaction(), loaded() + strings{stay} +
 			  stopped_at("push_one") +
 			  step_out_of("push_one", "rseq next", 100) +
-			  strings{"print slots", "continue"});
+			  strings{"print *(struct slot *)((char *)slots + "
+				  "cpu * 65536)", "continue"});
 
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(times(got, "\nSection committed: push_one "), 1)
 		<< got;
-	/* One event, and not locked; the slots of cpus before it are zero. */
+	/* One event, and not locked. */
 	EXPECT_EQ(times(got, "word = 2\\}, head = 0x"), 1) << got;
 	EXPECT_EQ(times(got, "\\bpushed\n"), 1) << got;
 }
@@ -318,15 +319,15 @@ TEST_P(Gdb, KnowsTheSectionOfTheThreadsEvent)
 	outcome got = gdb(!shared ? probe() :
 		built(probes_dir() / "debugged.c", {library, "-Wl,-rpath," +
 			library.parent_path().string()}),
-		with_section_of("rseq_finish") + strings{
+		with_section_of("rseq_store_undisturbed_") + strings{
 		"python gdb.execute('break *%d' % s.start)", "continue",
 		"info rseq", "delete", "rseq finish", "continue"});
 
 	ASSERT_TRUE(got.ok()) << got;
-	EXPECT_EQ(times(got, "\n  rseq_cs +0x\\w+: rseq_event_token: "), 1)
+	EXPECT_EQ(times(got, "\n  rseq_cs +0x\\w+: rseq_event_token_: "), 1)
 		<< got;
 	EXPECT_EQ(times(got, "\n  state +armed: "), 1) << got;
-	EXPECT_EQ(times(got, "\nSection aborted: rseq_finish"), 1)
+	EXPECT_EQ(times(got, "\nSection aborted: rseq_store_undisturbed_"), 1)
 		<< got;
 	EXPECT_EQ(got.number("word"), 42) << got;
 }
@@ -336,8 +337,8 @@ TEST_P(Gdb, KnowsTheSectionOfTheThreadsEvent)
 class GdbItself : public Gdb {
 protected:
 	/* As another thread does that runs on this cpu meanwhile. */
-	const strings push_another{"set var other.next = slots[cpu].head",
-				   "set var slots[cpu].head = &other"};
+	const strings push_another{"set var other.next = here->head",
+				   "set var here->head = &other"};
 };
 
 INSTANTIATE_TEST_SUITE_P(, GdbItself,

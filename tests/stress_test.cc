@@ -33,14 +33,19 @@ TEST_P(Stress, CounterIsExact)
 	expect_exact("counter");
 }
 
-TEST_P(Stress, LoadAddStoreIsExact)
+TEST_P(Stress, AddIsExact)
 {
 	expect_exact("add");
 }
 
-TEST_P(Stress, LoadCbneStoreIsExact)
+TEST_P(Stress, CompareStoreIsExact)
 {
-	expect_exact("cbne");
+	expect_exact("compare");
+}
+
+TEST_P(Stress, AddToPerCpuMemoryIsExact)
+{
+	expect_exact("percpu");
 }
 
 /* Else the others would prove nothing. */

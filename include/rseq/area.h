@@ -142,7 +142,7 @@ RSEQ_INLINE_ ptrdiff_t rseq_offset_(void)
 #endif
 }
 
-static inline ptrdiff_t rseq_offset(void)
+RSEQ_INLINE_ ptrdiff_t rseq_offset(void)
 {
 	return rseq_offset_();
 }

@@ -4,7 +4,6 @@
  * in registers; whatever does not commit goes elsewhere and never returns, so
  * the way from the first instruction to the return is that of success.
  */
-#include <rseq/array.h>
 #include <rseq/rseq.h>
 
 void failed(void) __attribute__((__noreturn__, __cold__));
@@ -17,10 +16,10 @@ void count_##op parameters						\
 		failed();						\
 }
 
-int count_rseq_current_cpu(void);
-int count_rseq_current_cpu(void)
+int count_rseq_this_cpu(void);
+int count_rseq_this_cpu(void)
 {
-	return rseq_current_cpu();
+	return rseq_this_cpu().n;
 }
 
 uint32_t count_rseq_event(void);
@@ -36,48 +35,67 @@ void count_rseq_counter_add(const struct rseq_counter *c, size_t i, intptr_t n)
 	rseq_counter_add(c, i, n);
 }
 
-COUNT(rseq_index_load_add_store,
-      (intptr_t *v, size_t stride, unsigned int limit, intptr_t n),
-      v, stride, limit, n)
-COUNT(rseq_load_add_store, (intptr_t *v, intptr_t n, int cpu), v, n, cpu)
-COUNT(rseq_load_cbne_store,
-      (intptr_t *v, intptr_t expect, intptr_t newv, int cpu),
-      v, expect, newv, cpu)
-COUNT(rseq_index_push,
-      (intptr_t *v, size_t stride, unsigned int limit, intptr_t *link,
-       intptr_t node), v, stride, limit, link, node)
-COUNT(rseq_index_pop,
-      (intptr_t *v, size_t stride, unsigned int limit, intptr_t off,
-       intptr_t *node), v, stride, limit, off, node)
-COUNT(rseq_array_push,
-      (intptr_t *slots, intptr_t *count, intptr_t capacity, intptr_t item,
-       int cpu), slots, count, capacity, item, cpu)
-COUNT(rseq_array_pop,
-      (intptr_t *slots, intptr_t *count, intptr_t *item, int cpu),
-      slots, count, item, cpu)
-
-/* A list push by a transaction on a guard, with its loop and its body. */
-struct slot {
-	struct rseq_guard guard;
-	intptr_t head;
-} __attribute__((__aligned__(64)));
-
-static struct slot slots[1024];
-static const struct rseq_guards guards = {
-	&slots[0].guard, sizeof slots[0], 1024
+struct node {
+	struct node *next;
 };
 
-void count_guard_push(intptr_t *node);
-void count_guard_push(intptr_t *node)
+COUNT(rseq_add, (intptr_t *v, intptr_t n, rseq_cpu_t cpu), v, n, cpu)
+COUNT(rseq_compare_store,
+      (intptr_t *v, intptr_t expect, intptr_t newv, rseq_cpu_t cpu),
+      v, expect, newv, cpu)
+COUNT(rseq_list_push, (struct node **head, struct node *node, rseq_cpu_t cpu),
+      head, node, &node->next, cpu)
+COUNT(rseq_list_pop,
+      (struct node **head, struct node **node, size_t off, rseq_cpu_t cpu),
+      head, node, off, cpu)
+COUNT(rseq_stack_push,
+      (intptr_t *slots, intptr_t *count, intptr_t capacity, intptr_t item,
+       rseq_cpu_t cpu), slots, count, capacity, item, cpu)
+COUNT(rseq_stack_pop,
+      (intptr_t *slots, intptr_t *count, intptr_t *item, rseq_cpu_t cpu),
+      slots, count, item, cpu)
+COUNT(rseq_this_cpu_add, (intptr_t *p, intptr_t n), p, n)
+COUNT(rseq_this_cpu_fetch_add, (intptr_t *p, intptr_t n, intptr_t *old),
+      p, n, old)
+COUNT(rseq_this_cpu_list_push, (struct node **p, struct node *node),
+      p, node, &node->next)
+COUNT(rseq_this_cpu_list_pop,
+      (struct node **p, struct node **node, size_t off), p, node, off)
+
+/* By transactions on a guard, with their loops and bodies. */
+struct slot {
+	struct rseq_guard guard;
+	struct node *head;
+	intptr_t n;
+};
+
+void count_guard_add(struct slot *slots);
+void count_guard_add(struct slot *slots)
 {
-	struct rseq_transaction t = RSEQ_TRANSACTION(&guards);
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
+	struct slot *slot;
 	int cpu;
 
 	do {
 		cpu = rseq_begin(&t);
 		if (cpu < 0)
 			failed();
-		*node = slots[cpu].head;
-	} while (rseq_commit(&t, &slots[cpu].head, (intptr_t)node) !=
-		 RSEQ_COMMITTED);
+		slot = rseq_percpu_ptr(slots, cpu);
+	} while (rseq_commit(&t, &slot->n, slot->n + 1) != RSEQ_COMMITTED);
+}
+
+void count_guard_push(struct slot *slots, struct node *node);
+void count_guard_push(struct slot *slots, struct node *node)
+{
+	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
+	struct slot *slot;
+	int cpu;
+
+	do {
+		cpu = rseq_begin(&t);
+		if (cpu < 0)
+			failed();
+		slot = rseq_percpu_ptr(slots, cpu);
+		node->next = slot->head;
+	} while (rseq_commit(&t, &slot->head, node) != RSEQ_COMMITTED);
 }

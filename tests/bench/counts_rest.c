@@ -7,38 +7,53 @@
 
 void failed(void) __attribute__((__noreturn__));
 
-const struct rseq_token rseq_event_token;
-const unsigned int rseq_feature_size;
+const struct rseq_token_ rseq_event_token_;
+unsigned int rseq_known_features_;
 #ifdef __aarch64__
-const unsigned int rseq_sections_broken;
+int rseq_known_sections_;
+int rseq_sections_work_(void)
+{
+	return 1;
+}
 #endif
-#ifndef RSEQ_LIBC_LINE
-__thread uint32_t rseq_thread_event;
+#ifndef RSEQ_LIBC_LINE_
+__thread uint32_t rseq_thread_event_;
 #endif
-#ifdef RSEQ_OWN_AREA
-__thread struct tlabi rseq_thread_line;
+#ifdef RSEQ_OWN_AREA_
+__thread struct tlabi rseq_thread_line_;
 #endif
-#if defined(RSEQ_LIBC_STOCK) && defined(RSEQ_OWN_AREA)
+#if defined(RSEQ_LIBC_STOCK_) && defined(RSEQ_OWN_AREA_)
 const ptrdiff_t rseq_no_offset __asm__(RSEQ_LIBC_OFFSET_);
 #endif
 
-uint32_t rseq_event_count(void)
+unsigned int rseq_feature_size(void)
 {
 	return 0;
 }
 
-void rseq_counter_add_slow(const struct rseq_counter *c, size_t i, intptr_t n)
+uint32_t rseq_event_count_(void)
+{
+	return 0;
+}
+
+void rseq_counter_add_slow_(const struct rseq_counter *c, size_t i, intptr_t n)
 {
 	(void)c, (void)i, (void)n;
 }
 
-int rseq_begin_slow(struct rseq_transaction *t)
+int rseq_begin_slow_(struct rseq_transaction *t)
 {
 	(void)t;
 	return 0;
 }
 
-void rseq_guard_unlock(struct rseq_hold *hold)
+int rseq_still_held_(struct rseq_guard *guard, uintptr_t word)
+{
+	(void)guard, (void)word;
+	return 1;
+}
+
+void rseq_guard_unlock_(struct rseq_hold *hold)
 {
 	(void)hold;
 }

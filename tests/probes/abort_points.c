@@ -14,41 +14,41 @@
 /* ---- the operations, out of line ---- */
 
 #define PLACE(x)	(x)
-#define WAYS(op, T, shape, model, index)				\
-NOINLINE int call_##op(const uintptr_t *a)				\
+#define WAYS(op, T, where, model, n, ...)				\
+NOINLINE int NAME(call, op, T, where)(const uintptr_t *a)		\
 {									\
-	return CALL_##shape(op, tag_##T, PLACE, a[0], a[1], a[2], a[3],	\
-			    a[4], a[5], a[6]);				\
+	return CALL_##n(op, T, where, PLACE, a[0], a[1], a[2], a[3],	\
+			a[4], a[5], a[6], __VA_ARGS__);			\
 }
 EVERY_OP(WAYS)
 
-enum index { index_cpu_id, index_mm_cid };
-
 static const struct op {
-	const char *name, *shape;
+	const char *name;	/* and the word's type, and where */
+	char shape[MAX_OPERANDS + 1];
 	size_t width;
-	enum index index;
-	int (*model)(const uintptr_t *, uintptr_t);
+	enum where where;
+	int (*model)(const uintptr_t *);
 	int (*call)(const uintptr_t *);
 } ops[] = {
-#define ROW(op, T, shape, model, index)					\
-	{ #op, SHAPE_##shape, sizeof(tag_##T), index_##index,		\
-	  model_##model##_tag_##T, call_##op },
+#define ROW(op, T, where, model, n, ...)				\
+	{ #op "." #T "." #where, { EACH_##n(LETTER, COMMA, __VA_ARGS__) },	\
+	  sizeof(T),							\
+	  where_##where, model_##model##_##T, NAME(call, op, T, where) },
 	EVERY_OP(ROW)
 };
 
 /* ---- operands with which each of them commits ---- */
 
-enum { WORDS = 4096 / sizeof(uintptr_t), STRIDE = 64, IDS = 40 };
+enum { ALL = 4096 / sizeof(uintptr_t) };
 
-static uintptr_t memory[WORDS], before[WORDS], expected[WORDS];
+static uintptr_t memory[ALL], before[ALL], expected[ALL];
 
 #define AT(n)	((uintptr_t)&memory[n])
 
 static uintptr_t id_now(const struct op *op)
 {
-	return (uintptr_t)(op->index == index_mm_cid ? rseq_mm_cid() :
-			   rseq_current_cpu());
+	return (uintptr_t)(by_cid(op->where) ? rseq_this_cid().n :
+			   rseq_this_cpu().n);
 }
 
 /* Whole words only in the second set, since one loop copies those. */
@@ -56,25 +56,26 @@ static void choose(const struct op *op, uintptr_t *a, int set)
 {
 	unsigned int word = 0;
 
-	for (unsigned int i = 0; i < WORDS; ++i)
-		memory[i] = AT(WORDS - 100 + i % 64);
+	for (unsigned int i = 0; i < ALL; ++i)
+		memory[i] = AT(ALL - 100 + i % 64);
 	for (int i = 0; op->shape[i]; ++i)
 		switch (op->shape[i]) {
 		case 'p': a[i] = AT(word); word += 2; break;
-		case 'c': a[i] = AT(WORDS - 20); memory[WORDS - 20] = 4; break;
-		case 'd': a[i] = AT(WORDS - 200); break;
-		case 's': a[i] = AT(WORDS - 180); break;
+		case 'q':
+			a[i] = AT(word) - copy_at(id_now(op));
+			word += 2;
+			break;
+		case 'c': a[i] = AT(ALL - 20); memory[ALL - 20] = 4; break;
+		case 'd': case 'x': a[i] = AT(ALL - 200); break;
+		case 's': case 'y': a[i] = AT(ALL - 180); break;
 		case 'e':
 			a[i] = 0;
-			if (strcmp(op->shape, "peopi"))
-				memcpy(&a[i], (void *)a[i - 1], op->width);
+			memcpy(&a[i], (void *)a[i - 1], op->width);
 			break;
 		case 'n': a[i] = set ? 24 : 27; break;
 		case 'o': a[i] = 8; break;
 		case 'k': a[i] = 8; break;
 		case 'm': a[i] = 3; break;
-		case 't': a[i] = STRIDE; break;
-		case 'l': a[i] = IDS; break;
 		case 'i': a[i] = id_now(op); break;
 		default: a[i] = 0x55; break;
 		}
@@ -84,11 +85,19 @@ static void choose(const struct op *op, uintptr_t *a, int set)
 /* The word that its last store writes. */
 static uintptr_t committed(const struct op *op, const uintptr_t *a)
 {
-	if (strchr(op->shape, 'l'))
-		return a[0] + id_now(op) * a[1];
-	if (!strcmp(op->shape, "povi"))
-		return *(uintptr_t *)(before[(a[0] - AT(0)) / 8] + a[1]);
+	if (op->shape[0] == 'q')
+		return a[0] + copy_at(id_now(op));
 	return op->shape[1] == 'c' ? a[1] : a[0];
+}
+
+static void run_model(const struct op *op, const uintptr_t *operands)
+{
+	uintptr_t a[MAX_OPERANDS];
+
+	memcpy(a, operands, sizeof a);
+	if (op->shape[0] == 'q')
+		a[0] = committed(op, a);
+	op->model(a);
 }
 
 /* What this operation publishes. */
@@ -118,7 +127,7 @@ static int run_into_trap(const struct op *op, const struct descriptor *d,
 	int first;
 
 	choose(op, a, set);
-	op->model(a, id_now(op));
+	run_model(op, a);
 	memcpy(expected, memory, sizeof memory);
 	memcpy(memory, before, sizeof memory);
 	result_at = committed(op, a);
@@ -208,8 +217,6 @@ int main(int argc, char **argv)
 
 	if (status)
 		return status;
-	if (rseq_current_cpu() >= IDS)
-		return 77;
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; ++i)
 		try_section(&ops[i]);
 	printf("operations=%zu\nsections=%ld\npoints=%ld\nends=%ld\n"

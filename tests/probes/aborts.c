@@ -19,15 +19,18 @@
 
 #include <rseq/rseq.h>
 
-enum { IDS = 256, THREADS = 7, TOKENS = 40, ROOM = 48 };
+enum { IDS = 1024, THREADS = 7, TOKENS = 40, ROOM = 48,
+       FIRST_TOKEN = 1000 };
 
-static _Alignas(64) struct slot {
-	intptr_t value, copy, *target, aim;
-	char block[32];
-	intptr_t head, token, bits;
+struct slot {
+	intptr_t value, copy;
+	uintptr_t block[4];
+	struct node *head;
+	intptr_t token, bits;
 	intptr_t count, items[ROOM];
-	char pad[64];
-} slots[IDS];
+};
+
+static struct slot *slots;	/* per-cpu */
 
 static long aborts, restarts, signals, wanted, counted;
 
@@ -71,13 +74,13 @@ static inline void linger(void)
 /* ---- kinds: each step does one thing, however often it is restarted ---- */
 
 #define STEP(name)	static void name(struct own *own)
-#define UNTIL(index, ...)						\
+#define UNTIL(where, ...)						\
 	for (;;) {							\
-		const int id = ID_##index;				\
-		if (id < 0)						\
+		const rseq_##where##_t id = ID_##where;			\
+		if (id.n < 0)						\
 			exit(3);					\
 		linger();						\
-		struct slot *s = &slots[id];				\
+		struct slot *s = rseq_percpu_ptr(slots, id.n);		\
 		enum rseq_result r;					\
 		__VA_ARGS__						\
 		if (r == RSEQ_COMMITTED)				\
@@ -86,165 +89,164 @@ static inline void linger(void)
 			exit(3);					\
 		(void)again(r);						\
 	}
-#define ID_cpu_id	rseq_cpu_start()
-#define ID_mm_cid	rseq_mm_cid()
+#define ID_cpu		{ (int)rseq_cpu_start() }
+#define ID_cid		rseq_this_cid()
+#define TO_NEXT		offsetof(struct node, next)
 
 /* One more, in the slots' values. */
-#define COUNT(name, index, ...)						\
+#define COUNT(name, where, ...)						\
 STEP(name)								\
 {									\
-	UNTIL(index, const intptr_t old = look(&s->value); (void)old;	\
+	UNTIL(where, const intptr_t old = look(&s->value); (void)old;	\
 	      r = __VA_ARGS__;)						\
 	++own->counted;							\
 }
 
-#define COUNTERS(at, index)						\
-COUNT(add##at, index, rseq_load_add_store##at(&s->value, 1, id))	\
-COUNT(cbne##at, index,							\
-      rseq_load_cbne_store##at(&s->value, old, old + 1, id))		\
-COUNT(cbne_release##at, index,						\
-      rseq_load_cbne_store_release##at(&s->value, old, old + 1, id))	\
-COUNT(cbne_cbne##at, index,						\
-      rseq_load_cbne_load_cbne_store##at(&s->value, old, &s->aim, 0,	\
-					 old + 1, id))			\
-COUNT(store_store##at, index,						\
-      rseq_load_cbne_store_store##at(&s->value, old, &s->copy, old + 1,	\
-				     old + 1, id))			\
-COUNT(memcpy_store##at, index,						\
-      rseq_load_cbne_memcpy_store##at(&s->value, old, s->block,		\
-				      "a block of 27 bytes, or so", 27,	\
-				      old + 1, id))			\
-COUNT(add_twice##at, index,						\
-      rseq_load_add_load_load_add_store##at(				\
-		(intptr_t *)&s->target, 0, 1, id))			\
-STEP(fetch_add##at)							\
+#define STEPS(where)							\
+COUNT(add_##where, where, rseq_add(&s->value, 1, id))			\
+COUNT(compare_##where, where,						\
+      rseq_compare_store(&s->value, old, old + 1, id))			\
+COUNT(compare_release_##where, where,					\
+      rseq_compare_store_release(&s->value, old, old + 1, id))		\
+COUNT(put_##where, where,						\
+      rseq_put_##where##_((uintptr_t *)&s->value, (uintptr_t)old,	\
+			  (uintptr_t *)&s->copy, (uintptr_t)old + 1,	\
+			  (uintptr_t)old + 1, id))			\
+COUNT(copy_##where, where,						\
+      rseq_copy_##where##_((uintptr_t *)&s->value, (uintptr_t)old,	\
+			   s->block, (const uintptr_t *)		\
+			   "a block of 27 bytes, or so", 27,		\
+			   (uintptr_t)old + 1, id))			\
+STEP(fetch_add_##where)							\
 {									\
 	intptr_t old_value = -1, first = -1;				\
-	UNTIL(index, first = look(&s->value);				\
-	      r = rseq_fetch_add##at(&s->value, 1, &old_value, id);)	\
+	UNTIL(where, first = look(&s->value);				\
+	      r = rseq_fetch_add(&s->value, 1, &old_value, id);)	\
 	own->wrong += old_value < first;				\
 	++own->counted;							\
 }									\
-STEP(exchange##at)							\
+STEP(exchange_##where)							\
 {									\
 	intptr_t other = 0;						\
-	UNTIL(index, r = rseq_exchange##at(&s->token, own->token, &other, \
-					   id);)			\
+	UNTIL(where, r = rseq_exchange(&s->token, own->token, &other, id);) \
 	own->token = other;						\
 }									\
 /* Set the bit where it is not, clear it where it is. */		\
-STEP(or_and##at)							\
+STEP(or_and_##where)							\
 {									\
 	const intptr_t bit = (intptr_t)1 << own->bit;			\
-	int was = 0, where = 0;						\
-	UNTIL(index, where = id; was = own->set[id];			\
+	int was = 0, at = 0;						\
+	UNTIL(where, at = id.n; was = own->set[at];			\
 	      own->wrong += !(look(&s->bits) & bit) != !was;		\
-	      r = was ? rseq_load_and_store##at(&s->bits, ~bit, id) :	\
-			rseq_load_or_store##at(&s->bits, bit, id);)	\
-	own->set[where] = !was;						\
-}									\
-STEP(index_add##at)							\
-{									\
-	UNTIL(index, (void)s; r = rseq_index_load_add_store##at(	\
-			&slots->value, sizeof *s, IDS, 1);)		\
-	++own->counted;							\
-}									\
-static void push##at(intptr_t node)					\
-{									\
-	UNTIL(index, const intptr_t head = look(&s->head);		\
-	      ((struct node *)node)->next = (struct node *)head;	\
-	      r = rseq_load_cbne_store_release##at(&s->head, head, node, id); \
-	      r = r == RSEQ_DIFFERENT ? RSEQ_RESTARTED : r;)		\
+	      r = was ? rseq_and(&s->bits, ~bit, id) :			\
+			rseq_or(&s->bits, bit, id);)			\
+	own->set[at] = !was;						\
 }									\
 /* Take one and put it back, on whatever cpu that is by then. */	\
-STEP(list##at)								\
+STEP(list_##where)							\
 {									\
-	intptr_t node = 0;						\
+	struct node *node = 0;						\
 	(void)own;							\
-	UNTIL(index, r = rseq_load_cbeq_store_add_load_store##at(	\
-			&s->head, 0, offsetof(struct node, next), &node, id); \
+	UNTIL(where, r = rseq_list_pop(&s->head, &node, TO_NEXT, id);	\
 	      if (r == RSEQ_DIFFERENT) return;)				\
-	push##at(node);							\
+	UNTIL(where, r = rseq_list_push_release(&s->head, node,		\
+						&node->next, id);)	\
 }									\
-STEP(index_list##at)							\
+/* With a comparison: the list's head may not have changed meanwhile. */ \
+STEP(compare_list_##where)						\
 {									\
-	intptr_t node = 0;						\
+	struct node *node = 0;						\
 	(void)own;							\
-	UNTIL(index, (void)s; r = rseq_index_pop##at(			\
-			&slots->head, sizeof *s, IDS,			\
-			offsetof(struct node, next), &node);		\
+	UNTIL(where, r = rseq_list_pop(&s->head, &node, TO_NEXT, id);	\
 	      if (r == RSEQ_DIFFERENT) return;)				\
-	UNTIL(index, (void)s; r = rseq_index_push_release##at(		\
-			&slots->head, sizeof *s, IDS,			\
-			(intptr_t *)&((struct node *)node)->next, node);) \
+	UNTIL(where,							\
+	      struct node *const head = *(struct node *volatile *)&s->head; \
+	      node->next = head;					\
+	      r = rseq_compare_store_release(&s->head, head, node, id);	\
+	      r = r == RSEQ_DIFFERENT ? RSEQ_RESTARTED : r;)		\
 }									\
-STEP(array##at)								\
+STEP(stack_##where)							\
 {									\
 	intptr_t item = 0;						\
 	(void)own;							\
-	UNTIL(index, r = rseq_array_pop##at(s->items, &s->count, &item, id); \
+	UNTIL(where, r = rseq_stack_pop(s->items, &s->count, &item, id); \
 	      if (r == RSEQ_DIFFERENT) return;)				\
-	UNTIL(index, r = rseq_array_push##at(s->items, &s->count, ROOM,	\
-					     item, id);)		\
+	UNTIL(where, r = rseq_stack_push(s->items, &s->count, ROOM,	\
+					 item, id);)			\
 }									\
-STEP(batch##at)								\
+STEP(batch_##where)							\
 {									\
 	intptr_t item[3];						\
 	(void)own;							\
-	UNTIL(index, r = rseq_array_pop_n##at(s->items, &s->count, item, 3, \
-					      id);			\
+	UNTIL(where, r = rseq_stack_pop_n(s->items, &s->count, item, 3, id); \
 	      if (r == RSEQ_DIFFERENT) return;)				\
-	UNTIL(index, r = rseq_array_push_n##at(s->items, &s->count, ROOM, \
-					       item, 3, id);)		\
+	UNTIL(where, r = rseq_stack_push_n(s->items, &s->count, ROOM,	\
+					   item, 3, id);)		\
+}									\
+/* The same objects by a per-cpu pointer. */				\
+COUNT(this_##where##_add, where,					\
+      rseq_this_##where##_add(&slots->value, 1))			\
+STEP(this_##where##_fetch_add)						\
+{									\
+	intptr_t old_value = -1;					\
+	UNTIL(where, (void)s;						\
+	      r = rseq_this_##where##_fetch_add(&slots->value, 1,	\
+						&old_value);)		\
+	own->wrong += old_value < 0;					\
+	++own->counted;							\
+}									\
+STEP(this_##where##_list)						\
+{									\
+	struct node *node = 0;						\
+	(void)own;							\
+	UNTIL(where, (void)s;						\
+	      r = rseq_this_##where##_list_pop(&slots->head, &node,	\
+					       TO_NEXT);		\
+	      if (r == RSEQ_DIFFERENT) return;)				\
+	UNTIL(where, (void)s;						\
+	      r = rseq_this_##where##_list_push(&slots->head, node,	\
+						&node->next);)		\
 }
 
-COUNTERS(, cpu_id)
-COUNTERS(_mm_cid, mm_cid)
+STEPS(cpu)
+STEPS(cid)
 
 /* ---- what must not be written ---- */
 
-static inline enum rseq_result add_without_check(intptr_t *v, int id)
+static inline enum rseq_result add_without_check(intptr_t *v)
 {
 	const intptr_t one = 1;
 
-	(void)id;
-	RSEQ_CRITICAL(cpu_id,
+	RSEQ_RUN_(
 		RSEQ_THEN(RSEQ_LOAD(64, RSEQ_V(v)))
-		RSEQ_THEN(RSEQ_ADD(64, one) RSEQ_EXIT(abort))
+		RSEQ_THEN(RSEQ_ADD(64, one) RSEQ_EXIT_(abort))
 		RSEQ_COMMIT(RSEQ_SAVE(64, RSEQ_V(v))),
-		RSEQ_WITH(RSEQ_PLACE(v), RSEQ_IN(64, one)),
+		RSEQ_WITH_(RSEQ_PLACE(v), RSEQ_IN(64, one)),
 		abort);
 	return RSEQ_COMMITTED;
 abort:	return RSEQ_RESTARTED;
 }
 
-static inline enum rseq_result add_behind_end(intptr_t *v, int id)
-{
-	const intptr_t one = 1;
+RSEQ_SECTION(add_behind_end, cpu, (intptr_t *v, intptr_t one),
+	RSEQ_THEN(RSEQ_LOAD(64, RSEQ_V(v)))
+	RSEQ_COMMIT(RSEQ_ADD(64, one))
+	RSEQ_SAVE(64, RSEQ_V(v)),	/* behind the range */
+	RSEQ_PLACE(v), RSEQ_IN(64, one))
 
-	RSEQ_CRITICAL(cpu_id,
-		RSEQ_IF_INDEX(cpu_id, id, abort)
-		RSEQ_THEN(RSEQ_LOAD(64, RSEQ_V(v)))
-		RSEQ_COMMIT(RSEQ_ADD(64, one))
-		RSEQ_SAVE(64, RSEQ_V(v)),
-		RSEQ_WITH(RSEQ_ID, RSEQ_PLACE(v), RSEQ_IN(64, one)),
-		abort);
-	return RSEQ_COMMITTED;
-abort:	return rseq_why_not();
-}
+COUNT(no_check, cpu, add_without_check(&s->value))
+COUNT(late_store, cpu, add_behind_end(&s->value, 1, id))
 
-COUNT(no_check, cpu_id, add_without_check(&s->value, id))
-COUNT(late_store, cpu_id, add_behind_end(&s->value, id))
-
-#define KIND(name)	{ #name, name }, { #name "_mm_cid", name##_mm_cid },
+#define KIND(name)	{ #name, name##_cpu }, { #name "_cid", name##_cid },
+#define THIS(name)	{ "this_cpu_" #name, this_cpu_##name },		\
+			{ "this_cid_" #name, this_cid_##name },
 static const struct kind {
 	const char *name;
 	void (*step)(struct own *);
 } kinds[] = {
-	KIND(add) KIND(cbne) KIND(cbne_release) KIND(cbne_cbne)
-	KIND(store_store) KIND(memcpy_store) KIND(add_twice) KIND(fetch_add)
-	KIND(exchange) KIND(or_and) KIND(index_add) KIND(list)
-	KIND(index_list) KIND(array) KIND(batch)
+	KIND(add) KIND(compare) KIND(compare_release) KIND(put) KIND(copy)
+	KIND(fetch_add) KIND(exchange) KIND(or_and) KIND(list)
+	KIND(compare_list) KIND(stack) KIND(batch)
+	THIS(add) THIS(fetch_add) THIS(list)
 	{ "no_check", no_check }, { "late_store", late_store },
 };
 static const struct kind *kind;
@@ -283,18 +285,18 @@ static void work(unsigned int unused)
 
 static void set_up(void)
 {
-	for (int i = 0; i < IDS; ++i) {
-		slots[i].target = &slots[i].aim;
-		slots[i].token = 1000 + i;
-	}
-	/* The chain of add_twice: target -> aim -> value. */
-	if (!strncmp(kind->name, "add_twice", 9))
-		for (int i = 0; i < IDS; ++i)
-			slots[i].aim = (intptr_t)&slots[i].value;
-	put_nodes(&slots[0].head);
+	struct slot *s;
+	intptr_t head = 0;
+	int id = 0;
+
+	RSEQ_FOR_EACH_CPU(s, slots)
+		s->token = FIRST_TOKEN + id++;
+	s = rseq_percpu_ptr(slots, 0);
+	put_nodes(&head);
+	s->head = (struct node *)head;
 	for (int i = 0; i < TOKENS; ++i)
-		slots[0].items[i] = i;
-	slots[0].count = TOKENS;
+		s->items[i] = i;
+	s->count = TOKENS;
 	for (unsigned int i = 0; i < 2 * THREADS; ++i) {
 		owners[i].bit = i;
 		owners[i].token = 1 + (intptr_t)i;
@@ -305,19 +307,21 @@ static void set_up(void)
 static int lost_nodes(void)
 {
 	int seen[NODES] = {0};
+	struct slot *s;
 
-	for (int i = 0; i < IDS; ++i)
-		see_nodes(slots[i].head, seen);
+	RSEQ_FOR_EACH_CPU(s, slots)
+		see_nodes((intptr_t)s->head, seen);
 	return not_seen_once(seen);
 }
 
 static int lost_items(void)
 {
 	int seen[TOKENS] = {0}, lost = 0;
+	struct slot *s;
 
-	for (int i = 0; i < IDS; ++i)
-		for (intptr_t n = 0; n < slots[i].count; ++n)
-			++seen[slots[i].items[n]];
+	RSEQ_FOR_EACH_CPU(s, slots)
+		for (intptr_t n = 0; n < s->count; ++n)
+			++seen[s->items[n]];
 	for (int i = 0; i < TOKENS; ++i)
 		lost += seen[i] != 1;
 	return lost;
@@ -325,14 +329,15 @@ static int lost_items(void)
 
 static int lost_tokens(void)
 {
-	int seen[1000 + IDS] = {0}, lost = 0;
+	int seen[FIRST_TOKEN + IDS] = {0}, lost = 0;
+	struct slot *s;
 
-	for (int i = 0; i < IDS; ++i)
-		++seen[slots[i].token];
+	RSEQ_FOR_EACH_CPU(s, slots)
+		++seen[s->token];
 	for (int i = 0; i < 2 * THREADS; ++i)
 		++seen[owners[i].token];
-	for (int i = 0; i < IDS; ++i)
-		lost += seen[1000 + i] != 1;
+	for (int i = 0; i < (int)rseq_cpu_limit(); ++i)
+		lost += seen[FIRST_TOKEN + i] != 1;
 	for (int i = 1; i <= 2 * THREADS; ++i)
 		lost += seen[i] != 1;
 	return lost;
@@ -341,21 +346,23 @@ static int lost_tokens(void)
 /* What is stored before the commit is there, or one further. */
 static int wrong_copies(void)
 {
+	struct slot *s;
 	int wrong = 0;
 
-	if (!strncmp(kind->name, "store_store", 11))
-		for (int i = 0; i < IDS; ++i)
-			wrong += slots[i].copy != slots[i].value &&
-				slots[i].copy != slots[i].value + 1;
+	if (!strncmp(kind->name, "put", 3))
+		RSEQ_FOR_EACH_CPU(s, slots)
+			wrong += s->copy != s->value &&
+				s->copy != s->value + 1;
 	return wrong;
 }
 
 static intptr_t sum(void)
 {
 	intptr_t all = 0;
+	struct slot *s;
 
-	for (int i = 0; i < IDS; ++i)
-		all += slots[i].value;
+	RSEQ_FOR_EACH_CPU(s, slots)
+		all += s->value;
 	return all;
 }
 
@@ -374,6 +381,9 @@ int main(int argc, char **argv)
 	long wrong = 0;
 
 	if (argc < 4 || !choose(argv[1]) || rseq_cpu_limit() > IDS)
+		return 2;
+	slots = (struct slot *)rseq_percpu_alloc(sizeof *slots, 64);
+	if (!slots)
 		return 2;
 	wanted = atol(argv[2]);
 	deadline = now() + atol(argv[3]);

@@ -9,5 +9,5 @@ int read_cpu(void);
 
 int read_cpu(void)
 {
-	return rseq_current_cpu();
+	return rseq_this_cpu().n;
 }

@@ -10,7 +10,7 @@
 
 static int is_zero(const struct rseq_counter *c)
 {
-	return !c->rows && !c->stride && !c->count && !c->cpus && !c->memory;
+	return !c->words && !c->count;
 }
 
 static void try_init(const char *name, size_t count)
@@ -32,12 +32,14 @@ int main(void)
 	try_init("overflow", SIZE_MAX / sizeof(intptr_t));
 	try_init("overflow_rows", SIZE_MAX / sizeof(intptr_t) / 2);
 	try_init("huge", (size_t)1 << 50);
+	try_init("one_too_many", RSEQ_PERCPU_STRIDE / 2 / sizeof(intptr_t) + 1);
+	printf("most_that_fit=%d\n", rseq_counter_init(&c,
+		RSEQ_PERCPU_STRIDE / 2 / sizeof(intptr_t)));
+	rseq_counter_fini(&c);
 
 	printf("init=%d\n", rseq_counter_init(&c, 3));
-	printf("count=%zu\ncpus=%u\nlimit=%u\n", c.count, c.cpus,
-	       rseq_cpu_limit());
-	printf("aligned=%d\n", (uintptr_t)c.rows % 64 == 0 &&
-	       c.stride % 64 == 0 && c.stride >= 3 * sizeof(intptr_t));
+	printf("count=%zu\naligned=%d\n", c.count,
+	       (uintptr_t)c.words % 64 == 0);
 	printf("fresh=%td\n", rseq_counter_sum(&c, 0) |
 	       rseq_counter_sum(&c, 1) | rseq_counter_sum(&c, 2));
 
@@ -46,7 +48,7 @@ int main(void)
 		rseq_counter_add(&c, 0, 1);
 		rseq_counter_add(&c, 1, -i);
 	}
-	rseq_counter_add_slow(&c, 0, 5);
+	rseq_counter_add_slow_(&c, 0, 5);
 	rseq_counter_add(&c, 2, INTPTR_MAX);
 	rseq_counter_add(&c, 2, INTPTR_MAX);
 	rseq_counter_add(&c, 2, 3);
@@ -56,5 +58,10 @@ int main(void)
 	rseq_counter_fini(&c);
 	printf("fini=%d\n", is_zero(&c));
 	rseq_counter_fini(&c);	/* again is harmless */
+	/* What was never made, or could not be: nothing. */
+	rseq_counter_add(&c, 0, 1);
+	rseq_counter_add(&c, 1000, 1);
+	rseq_counter_add_slow_(&c, 0, 1);
+	printf("zeroed=%td\n", rseq_counter_sum(&c, 0));
 	return 0;
 }

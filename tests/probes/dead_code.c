@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One function with a section that is called, and one that is not. */
-#include <rseq/index.h>
-#include <rseq/ops.h>
+#include <rseq/percpu.h>
 
 #include <stdio.h>
 
@@ -10,15 +9,15 @@ __attribute__((__noinline__)) int live(intptr_t *v)
 	enum rseq_result r;
 
 	do
-		r = rseq_load_add_store(v, 1, rseq_cpu_start());
+		r = rseq_add(v, 1, rseq_this_cpu());
 	while (r == RSEQ_RESTARTED);
 	return r;
 }
 
 __attribute__((__noinline__)) int dead(intptr_t *v, intptr_t *link)
 {
-	return rseq_index_push(v, 64, 64, link, 5) +
-		rseq_load_cbne_store(v, 1, 2, 3);
+	return rseq_this_cpu_list_push(v, 5, link) +
+		rseq_compare_store(v, 1, 2, rseq_this_cpu());
 }
 
 int main(void)

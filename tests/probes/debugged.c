@@ -26,7 +26,7 @@ struct slot {
 	intptr_t count;
 };
 
-struct slot *slots;	/* per-cpu */
+struct slot *slots, *here;	/* per-cpu, and this cpu's */
 struct node own, other;
 unsigned int cpu = CPU_SETSIZE;
 static intptr_t word;
@@ -57,7 +57,7 @@ __attribute__((__noinline__)) enum rseq_result count(const pthread_t *after)
 	return result;
 }
 
-/* By an undisturbed store. */
+/* If the thread is not disturbed meanwhile. */
 __attribute__((__noinline__)) enum rseq_result set(intptr_t *v, intptr_t to)
 {
 	enum rseq_result result;
@@ -99,11 +99,10 @@ int main(int argc, char **argv)
 	const int threads = argc > 1 ? atoi(argv[1]) : 0;
 	intptr_t counted[THREADS + 1] = {0}, lost = 0;
 	pthread_t thread[THREADS];
-	struct slot *here;
 	int nodes = 0;
 
 	stay_on_one_cpu();
-	slots = rseq_percpu_alloc(sizeof *slots, 0);
+	slots = (struct slot *)rseq_percpu_alloc(sizeof *slots, 64);
 	if (!slots)
 		return 1;
 	here = rseq_percpu_ptr(slots, cpu);

@@ -8,8 +8,7 @@
 #include <stdio.h>
 
 /* As in <rseq/counter.h>, but this program is not built for it. */
-struct counter { intptr_t *rows; size_t numbers[2]; unsigned int cpus;
-		 void *memory; };
+struct counter { intptr_t *words; size_t count; };
 
 static void (*add)(const struct counter *, size_t, intptr_t);
 static struct counter counter;
@@ -31,7 +30,7 @@ static void use(void *library)
 	*(void **)&init = dlsym(library, "rseq_counter_init");
 	*(void **)&sum = dlsym(library, "rseq_counter_sum");
 	*(void **)&fini = dlsym(library, "rseq_counter_fini");
-	*(void **)&add = dlsym(library, "rseq_counter_add_slow");
+	*(void **)&add = dlsym(library, "rseq_counter_add_slow_");
 	if (!init || !sum || !fini || !add || init(&counter, 1))
 		return;
 	pthread_create(&t, NULL, work, NULL);

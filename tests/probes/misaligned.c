@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every operation with the operand number WRONG an address, or a stride, that
+ * Every operation with the operand number WRONG an address that
  * no word of its type can have.  Each must be refused, so each is called after
  * a function that is refused: an error of the other kind follows each of the
  * one.  Without WRONG nothing is known of the operands, and nothing is refused.
@@ -13,29 +13,24 @@
 
 void to_be_refused(void) __attribute__((__error__("to be refused")));
 
-/* An array's slots and items are words; the blocks of a memcpy are bytes. */
-#define IS_WORD(kind, shape)						\
-	((kind) == 'p' || (kind) == 'c' || (kind) == 't' ||		\
-	 (((kind) == 'd' || (kind) == 's') && (shape)[1] == 'c'))
-#define IS_WRONG(n, shape)						\
-	(n == WRONG && sizeof (shape) > n + 1 &&			\
-	 IS_WORD((shape)[n < sizeof (shape) ? n : 0], shape))
-#define X(n, shape)	(IS_WRONG(n, shape) ? (uintptr_t)0x10001 : x[n])
-#define SAME(x)		(x)
+/* A word of memory, of all kinds of operands; not bytes. */
+enum { WORD_p = 1, WORD_q = 1, WORD_c = 1, WORD_d = 1, WORD_s = 1, WORD_x = 0,
+       WORD_y = 0, WORD_e = 0, WORD_v = 0, WORD_n = 0, WORD_o = 0, WORD_k = 0,
+       WORD_m = 0, WORD_i = 0 };
 
-#define CALL(op, tag, shape, model, index)				\
-int call_##op(const uintptr_t *x);					\
-int call_##op(const uintptr_t *x)					\
+#define IS_WRONG(n, kind)	(n == WRONG && WORD_##kind)
+#define X(n, kind)	(IS_WRONG(n, kind) ? (uintptr_t)0x10001 : x[n])
+#define SAME(x)		(x)
+#define APPLY(call, ...)	call(__VA_ARGS__)
+
+#define CALL(op, T, where, model, n, ...)				\
+int NAME(call, op, T, where)(const uintptr_t *x);			\
+int NAME(call, op, T, where)(const uintptr_t *x)			\
 {									\
-	if (IS_WRONG(0, SHAPE_##shape) || IS_WRONG(1, SHAPE_##shape) ||	\
-	    IS_WRONG(2, SHAPE_##shape) || IS_WRONG(3, SHAPE_##shape) ||	\
-	    IS_WRONG(4, SHAPE_##shape))					\
+	if (EACH_##n(IS_WRONG, ||, __VA_ARGS__))			\
 		to_be_refused();					\
-	return CALL_##shape(op, tag_##tag, SAME,			\
-			    X(0, SHAPE_##shape), X(1, SHAPE_##shape),	\
-			    X(2, SHAPE_##shape), X(3, SHAPE_##shape),	\
-			    X(4, SHAPE_##shape), X(5, SHAPE_##shape),	\
-			    X(6, SHAPE_##shape));			\
+	return APPLY(CALL_##n, op, T, where, SAME,			\
+		     EACH_##n(X, COMMA, __VA_ARGS__), __VA_ARGS__);	\
 }
 
 EVERY_OP(CALL)

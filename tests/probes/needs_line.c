@@ -8,12 +8,12 @@
 int cpu_of_library(void);
 int cpu_of_library(void)
 {
-	return rseq_current_cpu();
+	return rseq_this_cpu().n;
 }
 #else
 int main(void)
 {
-	printf("cpu=%d\n", rseq_current_cpu());
+	printf("cpu=%d\n", rseq_this_cpu().n);
 	return 0;
 }
 #endif

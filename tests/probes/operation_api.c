@@ -17,10 +17,17 @@ struct slot {
 
 static _Alignas(64) struct slot slots[CPUS];
 
-/* Another cpu than this one, which is registered with this number. */
-static int other_cpu(void)
+static rseq_cpu_t cpu_number(int n)
 {
-	return rseq_current_cpu() + 1;
+	const rseq_cpu_t cpu = { n };
+
+	return cpu;
+}
+
+/* Another cpu than this one, which is registered with this number. */
+static rseq_cpu_t other_cpu(void)
+{
+	return cpu_number(rseq_this_cpu().n + 1);
 }
 
 static void pin_here(void)
@@ -38,9 +45,8 @@ static long tried;
 __attribute__((__noinline__)) static void add_to_static(void)
 {
 	for (;;) {
-		int cpu = (int)rseq_cpu_start();
-		if (rseq_load_add_store(&slots[cpu].first, 1, cpu) ==
-		    RSEQ_COMMITTED)
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		if (rseq_add(&slots[cpu.n].first, 1, cpu) == RSEQ_COMMITTED)
 			return;
 		++tried;
 	}
@@ -49,11 +55,10 @@ __attribute__((__noinline__)) static void add_to_static(void)
 __attribute__((__noinline__)) static void compare_in_static(void)
 {
 	for (;;) {
-		int cpu = (int)rseq_cpu_start();
-		intptr_t *v = &slots[cpu].second;
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		intptr_t *v = &slots[cpu.n].second;
 		intptr_t old = *(volatile intptr_t *)v;
-		if (rseq_load_cbne_store(v, old, old + 1, cpu) ==
-		    RSEQ_COMMITTED)
+		if (rseq_compare_store(v, old, old + 1, cpu) == RSEQ_COMMITTED)
 			return;
 		++tried;
 	}
@@ -71,7 +76,7 @@ static void count_in_static(void)
 		added += slots[i].first;
 		compared += slots[i].second;
 	}
-	printf("static_add=%td\nstatic_cbne=%td\n", added, compared);
+	printf("static_add=%td\nstatic_compare=%td\n", added, compared);
 }
 
 /* Until it is not just "restarted". */
@@ -82,46 +87,41 @@ static void count_in_static(void)
 
 int main(void)
 {
-	const unsigned int limit = rseq_cpu_limit();
-	intptr_t v = 40, expect = 42;
+	intptr_t v = 40, expect = 42, old = 0;
+	intptr_t *percpu = (intptr_t *)rseq_percpu_alloc(sizeof v, 0), *copy;
 
 	pin_here();
-	const int cpu = (int)rseq_cpu_start();
-	printf("add=%d\n", TRY(rseq_load_add_store(&v, 2, cpu)));
+	const rseq_cpu_t cpu = cpu_number((int)rseq_cpu_start());
+	printf("add=%d\n", TRY(rseq_add(&v, 2, cpu)));
 	printf("add.value=%td\n", v);
-	printf("add_big=%d\n", TRY(rseq_load_add_store(&v,
-		(intptr_t)1 << 40, cpu)));
+	printf("add_big=%d\n", TRY(rseq_add(&v, (intptr_t)1 << 40, cpu)));
 	printf("add_big.value=%td\n", v - ((intptr_t)1 << 40));
 	v = 42;
-	printf("add_elsewhere=%d\n", (int)rseq_load_add_store(&v, 1,
-							      other_cpu()));
-	printf("add_negative=%d\n", (int)rseq_load_add_store(&v, 1, -1));
-	printf("add_refused=%d\n", (int)rseq_load_add_store(&v, 1, -2));
+	printf("add_elsewhere=%d\n", (int)rseq_add(&v, 1, other_cpu()));
+	printf("add_negative=%d\n", (int)rseq_add(&v, 1, cpu_number(-1)));
+	printf("add_refused=%d\n", (int)rseq_add(&v, 1, cpu_number(-2)));
 	printf("unchanged=%td\n", v);
 
-	printf("cbne=%d\n", TRY(rseq_load_cbne_store(&v, 42, 43, cpu)));
-	printf("cbne.value=%td\n", v);
-	printf("cbne_differs=%d\n", TRY(rseq_load_cbne_store(&v, 42, 44,
-							     cpu)));
-	printf("cbne_elsewhere=%d\n", (int)rseq_load_cbne_store(&v, 43, 44,
+	printf("compare=%d\n", TRY(rseq_compare_store(&v, 42, 43, cpu)));
+	printf("compare.value=%td\n", v);
+	printf("compare_differs=%d\n", TRY(rseq_compare_store(&v, 42, 44,
+							       cpu)));
+	printf("compare_elsewhere=%d\n", (int)rseq_compare_store(&v, 43, 44,
 		other_cpu()));
-	printf("cbne_refused=%d\n", (int)rseq_load_cbne_store(&v, 43, 44,
-							      -2));
+	printf("compare_refused=%d\n", (int)rseq_compare_store(&v, 43, 44,
+		cpu_number(-2)));
 	printf("unchanged_too=%td\n", v);
 	v = expect;	/* the place is an operand's, and the new value */
-	printf("cbne_alias=%d\n", TRY(rseq_load_cbne_store(&expect, expect,
+	printf("compare_alias=%d\n", TRY(rseq_compare_store(&expect, expect,
 		expect, cpu)));
 
-	v = 0;
-	printf("index=%d\n", TRY(rseq_index_load_add_store(&v - cpu * 8, 64,
-							   limit, 7)));
-	printf("index.value=%td\n", v);
-	printf("index_beyond=%d\n", TRY(rseq_index_load_add_store(&v, 64,
-		(unsigned int)cpu, 7)));
-	printf("index_none=%d\n", TRY(rseq_index_load_add_store(&v, 64, 0,
-								7)));
-	printf("index_unchanged=%td\n", v);
-	if (rseq_current_cpu() >= 0)
+	copy = rseq_percpu_ptr(percpu, cpu.n);
+	printf("percpu=%d\n", TRY(rseq_this_cpu_add(percpu, 7)));
+	printf("percpu.value=%td\n", *copy);
+	printf("percpu_fetch=%d\n", TRY(rseq_this_cpu_fetch_add(percpu, 2,
+								 &old)));
+	printf("percpu_fetch.value=%td\npercpu_fetch.old=%td\n", *copy, old);
+	if (rseq_this_cpu().n >= 0)
 		count_in_static();
 	return 0;
 }

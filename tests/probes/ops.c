@@ -5,7 +5,7 @@
  *
  * With FAKE_AREA the area is a variable of this program that nobody registers,
  * so the id may be any, and this runs where the kernel has no rseq.  With
- * ALIASED each operation on words of a pointer's size is also compiled with
+ * ALIASED each operation by cpu is also compiled with
  * each pair of its operands the same variable, whatever that does to registers.
  */
 #ifndef FAKE_AREA
@@ -21,18 +21,23 @@
 
 #ifdef FAKE_AREA
 /*
- * The two variables that say where the area is and what it holds: constants to
- * the headers, and under another name what they are here.
+ * The variables that say where the area is and what it holds: constants to the
+ * headers, and under another name what they are here.  They are known, so that
+ * the functions which would find them out are never called.
  */
 #define RSEQ_LIBC_OFFSET_ "fake_rseq_offset"
 __asm__(".pushsection .data\n\t.balign 8\n\t.globl fake_rseq_offset\n"
-	"\t.globl rseq_feature_size\n\t.globl fake_offset\n"
+	"\t.globl rseq_known_features_\n\t.globl fake_offset\n"
 	"\t.globl fake_size\n"
 	"fake_offset:\nfake_rseq_offset:\n\t.8byte 0\n"
-	"fake_size:\nrseq_feature_size:\n\t.4byte 28\n\t.popsection");
+	"fake_size:\nrseq_known_features_:\n\t.4byte 29\n\t.popsection\n"
+	".pushsection .text\n\t.globl rseq_feature_size\n"
+	"rseq_feature_size:\n\t.8byte 0\n\t.popsection");
 #ifdef __aarch64__	/* a kernel to trust */
-__asm__(".pushsection .data\n\t.balign 4\n\t.globl rseq_sections_broken\n"
-	"rseq_sections_broken:\n\t.4byte 0\n\t.popsection");
+__asm__(".pushsection .data\n\t.balign 4\n\t.globl rseq_known_sections_\n"
+	"rseq_known_sections_:\n\t.4byte 1\n\t.popsection\n"
+	".pushsection .text\n\t.globl rseq_sections_work_\n"
+	"rseq_sections_work_:\n\t.8byte 0\n\t.popsection");
 #endif
 #endif
 
@@ -77,171 +82,166 @@ typedef int function(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t,
 #define MINUS		((uintptr_t)-3)
 
 #define C			((uintptr_t)&memory)
-#define CONST_cbne_store	C, 5, WIDE, ID, 0, 0, 0
-#define CONST_cbne_cbne_store	C, 5, C + 8, WIDE, MINUS, ID, 0
-#define CONST_cbne_store_store	C, WIDE, C + 8, 5, MINUS, ID, 0
-#define CONST_cbne_memcpy_store	C, 5, C + 1024, C + 1088, 24, WIDE, ID
-#define CONST_cbne_load_store	C, 5, C + 8, C + 512, 0, ID, 0
-#define CONST_cbeq_pop		C, 0, 8, C + 512, ID, 0, 0
-#define CONST_arithmetic	C, WIDE, ID, 0, 0, 0, 0
-#define CONST_fetch		C, MINUS, C + 8, ID, 0, 0, 0
-#define CONST_add_twice		C, 8, WIDE, ID, 0, 0, 0
-#define CONST_index_add		C, 64, 64, 5, 0, 0, 0
-#define CONST_index_push	C, 64, 64, C + 8, WIDE, 0, 0
-#define CONST_index_pop		C, 64, 64, 8, C + 8, 0, 0
-#define CONST_array_push	C + 1024, C, 8, WIDE, ID, 0, 0
-#define CONST_array_pop		C + 1024, C, C + 8, ID, 0, 0, 0
-#define CONST_array_push_n	C + 1024, C, 8, C + 1088, 3, ID, 0
-#define CONST_array_pop_n	C + 1024, C, C + 1088, 3, ID, 0, 0
+
+/* By the kind, and by the number of the operand. */
+#define CONST_p(n)	CONST_P##n
+#define CONST_P0	C
+#define CONST_P1	(C + 8)
+#define CONST_P2	(C + 8)
+#define CONST_P3	(C + 512)
+#define CONST_q(n)	(C - copy_at(ID))
+#define CONST_d(n)	(C + 1024)
+#define CONST_s(n)	(C + 1088)
+#define CONST_x(n)	(C + 1024)
+#define CONST_y(n)	(C + 1088)
+#define CONST_c(n)	C
+#define CONST_e(n)	((uintptr_t)5)
+#define CONST_v(n)	CONST_V##n
+#define CONST_V1	WIDE
+#define CONST_V2	MINUS
+#define CONST_V3	WIDE
+#define CONST_V4	MINUS
+#define CONST_V5	WIDE
+#define CONST_n(n)	((uintptr_t)24)
+#define CONST_o(n)	((uintptr_t)8)
+#define CONST_k(n)	((uintptr_t)8)
+#define CONST_m(n)	((uintptr_t)3)
+#define CONST_i(n)	((uintptr_t)ID)
+
+#define CONST(n, kind)	CONST_##kind(n)
 #define APPLY(call, ...)	call(__VA_ARGS__)
 
-#define VARIABLE(op, T, shape, model, index)				\
-NOINLINE int variable_##op(SEVEN)					\
+#define VARIABLE(op, T, where, model, n, ...)				\
+NOINLINE int NAME(variable, op, T, where)(SEVEN)			\
 {									\
-	int r = CALL_##shape(op, tag_##T, PLACE, a, b, c, d, e, f, g);	\
+	int r = CALL_##n(op, T, where, PLACE, a, b, c, d, e, f, g,	\
+			 __VA_ARGS__);					\
 	after[0] = a; after[1] = b; after[2] = c; after[3] = d;		\
 	after[4] = e; after[5] = f; after[6] = g;			\
 	return r;							\
 }
-#define FIELD_AND_CONSTANT(op, T, shape, model, index)			\
-NOINLINE int field_##op(SEVEN)						\
+#define FIELD_AND_CONSTANT(op, T, where, model, n, ...)			\
+NOINLINE int NAME(field, op, T, where)(SEVEN)				\
 {									\
 	UNUSED;								\
-	return CALL_##shape(op, tag_##T, FIELD, a, b, c, d, e, f, g);	\
+	return CALL_##n(op, T, where, FIELD, a, b, c, d, e, f, g,	\
+			__VA_ARGS__);					\
 }									\
-NOINLINE int constant_##op(SEVEN)					\
+NOINLINE int NAME(constant, op, T, where)(SEVEN)			\
 {									\
 	UNUSED;								\
-	return APPLY(CALL_##shape, op, tag_##T, PLACE, CONST_##shape);	\
+	return APPLY(CALL_##n, op, T, where, PLACE,			\
+		     EACH_##n(CONST, COMMA, __VA_ARGS__), __VA_ARGS__);	\
+}									\
+static void NAME(constants, op, T, where)(uintptr_t *to)		\
+{									\
+	const uintptr_t from[MAX_OPERANDS] = {				\
+		EACH_##n(CONST, COMMA, __VA_ARGS__)			\
+	};								\
+	memcpy(to, from, sizeof from);					\
 }
 EVERY_OP(VARIABLE)
-EVERY_OP_(FIELD_AND_CONSTANT, , cpu_id)
-
+EVERY_OP_CPU(FIELD_AND_CONSTANT)
 
 #ifdef ALIASED
-/* Z(op, shape, i, j, ...): the seven operands, where number j is number i. */
-#define PAIRS_3(Z, op, shape)						\
-	Z(op, shape, 0, 1, a, a, c, d, e, f, g)				\
-	Z(op, shape, 0, 2, a, b, a, d, e, f, g)				\
-	Z(op, shape, 1, 2, a, b, b, d, e, f, g)
-#define PAIRS_4(Z, op, shape)	PAIRS_3(Z, op, shape)			\
-	Z(op, shape, 0, 3, a, b, c, a, e, f, g)				\
-	Z(op, shape, 1, 3, a, b, c, b, e, f, g)				\
-	Z(op, shape, 2, 3, a, b, c, c, e, f, g)
-#define PAIRS_5(Z, op, shape)	PAIRS_4(Z, op, shape)			\
-	Z(op, shape, 0, 4, a, b, c, d, a, f, g)				\
-	Z(op, shape, 1, 4, a, b, c, d, b, f, g)				\
-	Z(op, shape, 2, 4, a, b, c, d, c, f, g)				\
-	Z(op, shape, 3, 4, a, b, c, d, d, f, g)
-#define PAIRS_6(Z, op, shape)	PAIRS_5(Z, op, shape)			\
-	Z(op, shape, 0, 5, a, b, c, d, e, a, g)				\
-	Z(op, shape, 1, 5, a, b, c, d, e, b, g)				\
-	Z(op, shape, 2, 5, a, b, c, d, e, c, g)				\
-	Z(op, shape, 3, 5, a, b, c, d, e, d, g)				\
-	Z(op, shape, 4, 5, a, b, c, d, e, e, g)
-#define PAIRS_7(Z, op, shape)	PAIRS_6(Z, op, shape)			\
-	Z(op, shape, 0, 6, a, b, c, d, e, f, a)				\
-	Z(op, shape, 1, 6, a, b, c, d, e, f, b)				\
-	Z(op, shape, 2, 6, a, b, c, d, e, f, c)				\
-	Z(op, shape, 3, 6, a, b, c, d, e, f, d)				\
-	Z(op, shape, 4, 6, a, b, c, d, e, f, e)				\
-	Z(op, shape, 5, 6, a, b, c, d, e, f, f)
+/* Z(i, j, row, ...): the seven operands, where number j is number i. */
+#define PAIRS_2(Z, ...)							\
+	Z(0, 1, (__VA_ARGS__), a, a, c, d, e, f, g)
+#define PAIRS_3(Z, ...)	PAIRS_2(Z, __VA_ARGS__)				\
+	Z(0, 2, (__VA_ARGS__), a, b, a, d, e, f, g)			\
+	Z(1, 2, (__VA_ARGS__), a, b, b, d, e, f, g)
+#define PAIRS_4(Z, ...)	PAIRS_3(Z, __VA_ARGS__)				\
+	Z(0, 3, (__VA_ARGS__), a, b, c, a, e, f, g)			\
+	Z(1, 3, (__VA_ARGS__), a, b, c, b, e, f, g)			\
+	Z(2, 3, (__VA_ARGS__), a, b, c, c, e, f, g)
+#define PAIRS_5(Z, ...)	PAIRS_4(Z, __VA_ARGS__)				\
+	Z(0, 4, (__VA_ARGS__), a, b, c, d, a, f, g)			\
+	Z(1, 4, (__VA_ARGS__), a, b, c, d, b, f, g)			\
+	Z(2, 4, (__VA_ARGS__), a, b, c, d, c, f, g)			\
+	Z(3, 4, (__VA_ARGS__), a, b, c, d, d, f, g)
+#define PAIRS_6(Z, ...)	PAIRS_5(Z, __VA_ARGS__)				\
+	Z(0, 5, (__VA_ARGS__), a, b, c, d, e, a, g)			\
+	Z(1, 5, (__VA_ARGS__), a, b, c, d, e, b, g)			\
+	Z(2, 5, (__VA_ARGS__), a, b, c, d, e, c, g)			\
+	Z(3, 5, (__VA_ARGS__), a, b, c, d, e, d, g)			\
+	Z(4, 5, (__VA_ARGS__), a, b, c, d, e, e, g)
+#define PAIRS_7(Z, ...)	PAIRS_6(Z, __VA_ARGS__)				\
+	Z(0, 6, (__VA_ARGS__), a, b, c, d, e, f, a)			\
+	Z(1, 6, (__VA_ARGS__), a, b, c, d, e, f, b)			\
+	Z(2, 6, (__VA_ARGS__), a, b, c, d, e, f, c)			\
+	Z(3, 6, (__VA_ARGS__), a, b, c, d, e, f, d)			\
+	Z(4, 6, (__VA_ARGS__), a, b, c, d, e, f, e)			\
+	Z(5, 6, (__VA_ARGS__), a, b, c, d, e, f, f)
 
-#define EVERY_PAIR(Z)							\
-	PAIRS_4(Z, rseq_load_cbne_store, cbne_store)			\
-	PAIRS_4(Z, rseq_load_cbne_store_release, cbne_store)		\
-	PAIRS_6(Z, rseq_load_cbne_load_cbne_store, cbne_cbne_store)	\
-	PAIRS_6(Z, rseq_load_cbne_store_store, cbne_store_store)	\
-	PAIRS_6(Z, rseq_load_cbne_store_store_release, cbne_store_store) \
-	PAIRS_7(Z, rseq_load_cbne_memcpy_store, cbne_memcpy_store)	\
-	PAIRS_7(Z, rseq_load_cbne_memcpy_store_release, cbne_memcpy_store) \
-	PAIRS_6(Z, rseq_load_cbne_load_store, cbne_load_store)		\
-	PAIRS_5(Z, rseq_load_cbeq_store_add_load_store, cbeq_pop)	\
-	PAIRS_3(Z, rseq_load_add_store, arithmetic)			\
-	PAIRS_3(Z, rseq_load_and_store, arithmetic)			\
-	PAIRS_3(Z, rseq_load_or_store, arithmetic)			\
-	PAIRS_4(Z, rseq_fetch_add, fetch)				\
-	PAIRS_4(Z, rseq_exchange, fetch)				\
-	PAIRS_4(Z, rseq_exchange_release, fetch)			\
-	PAIRS_4(Z, rseq_load_add_load_load_add_store, add_twice)	\
-	PAIRS_4(Z, rseq_index_load_add_store, index_add)		\
-	PAIRS_5(Z, rseq_index_push, index_push)				\
-	PAIRS_5(Z, rseq_index_push_release, index_push)			\
-	PAIRS_5(Z, rseq_index_pop, index_pop)				\
-	PAIRS_5(Z, rseq_array_push, array_push)				\
-	PAIRS_4(Z, rseq_array_pop, array_pop)				\
-	PAIRS_6(Z, rseq_array_push_n, array_push_n)			\
-	PAIRS_5(Z, rseq_array_pop_n, array_pop_n)
-
-#define PAIR(op, shape, i, j, ...)					\
-NOINLINE int pair_##op##_##i##_##j(SEVEN)				\
+#define WITH(...)	__VA_ARGS__
+#define CALL_WITH(call, ...)	call(__VA_ARGS__)
+#define PAIR_NAME(i, j, op, T, where, ...)				\
+	NAME(pair_##i##_##j, op, T, where)
+#define PAIR(i, j, row, ...)						\
+NOINLINE int APPLY(PAIR_NAME, i, j, WITH row)(SEVEN)			\
 {									\
 	UNUSED;								\
-	return APPLY(CALL_##shape, op, tag_ptr, PLACE, __VA_ARGS__);	\
+	APPLY(PAIR_CALL, (__VA_ARGS__), WITH row)			\
 }
-EVERY_PAIR(PAIR)
+#define PAIR_CALL(seven, op, T, where, model, n, ...)			\
+	return CALL_WITH(CALL_##n, op, T, where, PLACE, WITH seven, __VA_ARGS__);
+#define PAIRS(op, T, where, model, n, ...)				\
+	PAIRS_##n(PAIR, op, T, where, model, n, __VA_ARGS__)
+EVERY_OP_CPU(PAIRS)
 #endif
 
 /* ---- tables of them ---- */
 
-enum index { index_cpu_id, index_mm_cid };
-
 struct op {
-	const char *name, *shape;
+	const char *name, *type, *place;
+	char shape[MAX_OPERANDS + 1];
 	size_t width;
-	enum index index;
-	int (*model)(const uintptr_t *, uintptr_t);
+	enum where where;
+	int (*model)(const uintptr_t *);
 	function *variable, *field, *constant;
 	void (*constants)(uintptr_t *);
 };
 
-#define CONSTANTS(shape)						\
-static void constants_##shape(uintptr_t *to)				\
-{									\
-	const uintptr_t from[MAX_OPERANDS] = { CONST_##shape };		\
-	memcpy(to, from, sizeof from);					\
-}
-CONSTANTS(cbne_store) CONSTANTS(cbne_cbne_store) CONSTANTS(cbne_store_store)
-CONSTANTS(cbne_memcpy_store) CONSTANTS(cbne_load_store) CONSTANTS(cbeq_pop)
-CONSTANTS(arithmetic) CONSTANTS(fetch) CONSTANTS(add_twice)
-CONSTANTS(index_add) CONSTANTS(index_push) CONSTANTS(index_pop)
-CONSTANTS(array_push) CONSTANTS(array_pop) CONSTANTS(array_push_n)
-CONSTANTS(array_pop_n)
-
-#define ROW(op, T, shape, model, index, field, constant)		\
-	{ #op, SHAPE_##shape, sizeof(tag_##T), index_##index,		\
-	  model_##model##_tag_##T, variable_##op, field, constant,	\
-	  constants_##shape },
-#define ROW_CPU_ID(op, T, shape, model, index)				\
-	ROW(op, T, shape, model, index, field_##op, constant_##op)
-#define ROW_MM_CID(op, T, shape, model, index)				\
-	ROW(op, T, shape, model, index, NULL, NULL)
+#define ROW(op, T, where, model, n, field, constant, constants, ...)	\
+	{ #op, #T, #where, { EACH_##n(LETTER, COMMA, __VA_ARGS__) },	\
+	  sizeof(T),							\
+	  where_##where, model_##model##_##T, NAME(variable, op, T, where), \
+	  field, constant, constants },
+#define ROW_CPU(op, T, where, model, n, ...)				\
+	ROW(op, T, where, model, n, NAME(field, op, T, where),		\
+	    NAME(constant, op, T, where), NAME(constants, op, T, where), \
+	    __VA_ARGS__)
+#define ROW_CID(op, T, where, model, n, ...)				\
+	ROW(op, T, where, model, n, NULL, NULL, NULL, __VA_ARGS__)
 static const struct op ops[] = {
-	EVERY_OP_(ROW_CPU_ID, , cpu_id)
-	EVERY_OP_(ROW_MM_CID, _mm_cid, mm_cid)
+	EVERY_OP_CPU(ROW_CPU)
+	EVERY_OP_CID(ROW_CID)
 };
 
 #ifdef ALIASED
 static const struct pair {
-	const char *name;
+	function *variable, *call;	/* whose pair it is; how it is called */
 	int i, j;
-	function *call;
 } pairs[] = {
-#define PAIR_ROW(op, shape, i, j, ...)	{ #op, i, j, pair_##op##_##i##_##j },
-	EVERY_PAIR(PAIR_ROW)
+#define PAIR_OF(op, T, where, ...)	NAME(variable, op, T, where)
+#define PAIR_ROW(i, j, row, ...)					\
+	{ APPLY(PAIR_OF, WITH row), APPLY(PAIR_NAME, i, j, WITH row), i, j },
+#define PAIR_ROWS(op, T, where, model, n, ...)				\
+	PAIRS_##n(PAIR_ROW, op, T, where, model, n, __VA_ARGS__)
+	EVERY_OP_CPU(PAIR_ROWS)
 };
 #endif
 
 /* ---- the area ---- */
 
 #ifdef FAKE_AREA
-#ifdef RSEQ_OWN_AREA
-__thread struct tlabi rseq_thread_line;
+#ifdef RSEQ_OWN_AREA_
+__thread struct tlabi rseq_thread_line_;
 #endif
-#ifdef RSEQ_LIBC_STOCK
+#ifdef RSEQ_LIBC_STOCK_
 static struct tlabi fake;
 #else
-#define fake rseq_thread_line
+#define fake rseq_thread_line_
 #endif
 
 static char *thread_pointer(void)
@@ -276,7 +276,7 @@ static void change_area(unsigned int dice)
 		(uint32_t)-2 : (uint32_t)ID;
 	fake.cpu_id_start = fake.cpu_id == ID ? ID : 0;
 	fake.mm_cid = fake.cpu_id == ID ? ID : 0;
-	fake_size = dice % 8 == 3 ? 20 : 28;
+	fake_size = dice % 8 == 3 ? 21 : 29;	/* and one more */
 }
 static void stay(void)
 {
@@ -289,11 +289,18 @@ static int cpu_id_now(void)
 
 static int mm_cid_now(void)
 {
-	return fake_size < 28 || cpu_id_now() < 0 ? -1 : (int)fake.mm_cid;
+	return fake_size < 29 || cpu_id_now() < 0 ? -1 : (int)fake.mm_cid;
 }
 #else
-#define cpu_id_now	rseq_current_cpu
-#define mm_cid_now	rseq_mm_cid
+static int cpu_id_now(void)
+{
+	return rseq_this_cpu().n;
+}
+
+static int mm_cid_now(void)
+{
+	return rseq_this_cid().n;
+}
 
 static void change_area(unsigned int dice)
 {
@@ -345,17 +352,17 @@ static uintptr_t draw_address(void)
 	return C + 2048 + 8 * draw(64);
 }
 
-static uintptr_t id_now(enum index index)
+static uintptr_t id_now(enum where where)
 {
-	return (uintptr_t)(unsigned int)(index == index_cpu_id ?
-					 cpu_id_now() : mm_cid_now());
+	return (uintptr_t)(unsigned int)(by_cid(where) ? mm_cid_now() :
+					 cpu_id_now());
 }
 
-static uintptr_t draw_id(enum index index)
+static uintptr_t draw_id(enum where where)
 {
 	const uintptr_t wrong[] = { 0, 7, 9, (uintptr_t)-1, (uintptr_t)-2 };
 
-	return draw(3) ? id_now(index) : ONE_OF(wrong);
+	return draw(3) ? id_now(where) : ONE_OF(wrong);
 }
 
 /* Whether its blocks are the same if they begin at the same address. */
@@ -364,23 +371,26 @@ static int copies_whole(const struct op *op)
 	return !strchr(op->shape, 'c');
 }
 
+/* How far this thread's copy is from a per-cpu operand, if it has one. */
+static uintptr_t copy_now(const struct op *op)
+{
+	return op->shape[0] == 'q' && (int)id_now(op->where) >= 0 ?
+		copy_at(id_now(op->where)) : 0;
+}
+
 static uintptr_t draw_operand(const struct op *op, char kind)
 {
 	static const size_t lengths[] = { 0, 1, 7, 8, 9, 15, 16, 24, 63 };
-	static const unsigned int strides[] = { 8, 64, 512 };
-	static const unsigned int limits[] = { 0, 1, ID, ID + 1, 64,
-					       0x7fffffff };
 	static const int offsets[] = { 0, 8, -8, 16 };
 
 	switch (kind) {
 	case 'p': case 'c':
 		return C + ONE_OF(words);
-	case 'e':
-		return !strcmp(op->shape, "peopi") ?
-			(draw(2) ? 0 : draw_address()) : draw_value();
-	case 'd':
+	case 'q':
+		return C + ONE_OF(words) - copy_now(op);
+	case 'd': case 'x':
 		return C + blocks[0];
-	case 's':	/* may be the same, but not overlap */
+	case 's': case 'y':	/* may be the same, but not overlap */
 		return C + blocks[copies_whole(op) ? draw(3) : 1 + draw(2)];
 	case 'n':
 		return ONE_OF(lengths);
@@ -388,12 +398,8 @@ static uintptr_t draw_operand(const struct op *op, char kind)
 		return (uintptr_t)(intptr_t)ONE_OF(offsets);
 	case 'k': case 'm':
 		return draw(8);
-	case 't':
-		return ONE_OF(strides);
-	case 'l':
-		return ONE_OF(limits);
 	case 'i':
-		return draw_id(op->index);
+		return draw_id(op->where);
 	default:
 		return draw_value();
 	}
@@ -401,7 +407,7 @@ static uintptr_t draw_operand(const struct op *op, char kind)
 
 static int is_address(char kind)
 {
-	return kind == 'p' || kind == 'c' || kind == 'd' || kind == 's';
+	return strchr("pqcdsxy", kind) != NULL;
 }
 
 static void store(const struct op *op, uintptr_t at, uintptr_t value)
@@ -423,14 +429,12 @@ static void fill(const struct op *op, const uintptr_t *a)
 	for (int i = 0; op->shape[i]; ++i) {
 		if (op->shape[i] == 'c')
 			store(op, a[i], draw(9));
-		if (op->shape[i] == 'e' && draw(3) && !follows(op))
-			store(op, a[i - 1], a[i]);
-		if (op->shape[i] == 'e' && draw(2) && follows(op))
+		if (op->shape[i] == 'e' && draw(3))
 			store(op, a[i - 1], a[i]);
 	}
-	if (!strcmp(op->shape, "ptlop") && draw(3) == 0 && cpu_id_now() >= 0 &&
-	    id_now(op->index) <= ID)
-		store(op, a[0] + id_now(op->index) * a[1], 0);
+	/* An empty list; a constant per-cpu place is where this thread has one. */
+	if (follows(op) && a[0] + copy_now(op) - C < SIZE && draw(3) == 0)
+		store(op, a[0] + copy_now(op), 0);
 }
 
 /* ---- one call ---- */
@@ -438,18 +442,20 @@ static void fill(const struct op *op, const uintptr_t *a)
 static long trials, wrong, disturbed, results[4];	/* from RESTARTED on */
 
 /* What the model says, and what it needs not know of: where it runs at all. */
-static int should(const struct op *op, const uintptr_t *a)
+static int should(const struct op *op, const uintptr_t *operands)
 {
-	const int mm_cid = op->index == index_mm_cid;
 	const int registered = cpu_id_now() >= 0;
-	const char *id = strchr(op->shape, 'i'), *limit = strchr(op->shape, 'l');
+	const char *id = strchr(op->shape, 'i');
 	const intptr_t *count;
+	uintptr_t a[MAX_OPERANDS];
 
+	memcpy(a, operands, sizeof a);
+	a[0] += copy_now(op);
 	if (id && (int)a[id - op->shape] < 0)
 		return RSEQ_UNAVAILABLE;
-	if (mm_cid && mm_cid_now() < 0)
+	if (by_cid(op->where) && mm_cid_now() < 0)
 		return RSEQ_UNAVAILABLE;
-	if (limit && (!registered || id_now(op->index) >= a[limit - op->shape]))
+	if (!id && !registered)
 		return RSEQ_UNAVAILABLE;
 	/* Whether there is room is seen before the section is entered. */
 	if (op->shape[1] == 'c') {
@@ -460,11 +466,11 @@ static int should(const struct op *op, const uintptr_t *a)
 		    *count < (op->shape[3] == 'm' ? (intptr_t)a[3] : 1))
 			return RSEQ_DIFFERENT;
 	}
-	if (id && !registered)
+	if (!registered)
 		return RSEQ_UNAVAILABLE;
-	if (id && a[id - op->shape] != id_now(op->index))
+	if (id && a[id - op->shape] != id_now(op->where))
 		return RSEQ_RESTARTED;
-	return op->model(a, id_now(op->index));
+	return op->model(a);
 }
 
 static int call(function *f, const uintptr_t *a)
@@ -482,7 +488,7 @@ static void complain(const struct op *op, const char *way,
 {
 	if (++wrong > 10)
 		return;
-	printf("wrong: %s %s(", way, op->name);
+	printf("wrong: %s %s, %s, %s (", way, op->name, op->type, op->place);
 	for (int i = 0; op->shape[i]; ++i)
 		if (a[i] - C < SIZE)
 			printf(" &%lu", (unsigned long)(a[i] - C));
@@ -563,6 +569,8 @@ static void try_constant(const struct op *op)
 		return;
 	change_area(draw(16));
 	op->constants(a);
+	if (op->shape[0] == 'q' && copy_now(op) && copy_now(op) != copy_at(ID))
+		return;
 	fill(op, a);
 	one(op, "constant", op->constant, a, a);
 }
@@ -578,7 +586,8 @@ static int alias(const struct op *op, uintptr_t *a, int i, int j)
 {
 	const char x = op->shape[i], y = op->shape[j];
 
-	if (x == 'd' && y == 's' && !copies_whole(op))
+	if ((x == 'd' && y == 's' && !copies_whole(op)) ||
+	    (x == 'q' && is_address(y)))
 		return 0;
 	if (is_value(y) || (is_address(x) && y == 'p'))
 		a[j] = a[i];
@@ -593,11 +602,11 @@ static int alias(const struct op *op, uintptr_t *a, int i, int j)
 	return 1;
 }
 
-static const struct op *named(const char *name)
+static const struct op *op_of(const struct pair *p)
 {
 	const struct op *op = ops;
 
-	while (strcmp(op->name, name))
+	while (op->variable != p->variable)
 		++op;
 	return op;
 }
@@ -606,7 +615,7 @@ static long aliased;
 
 static void try_pair(const struct pair *p)
 {
-	const struct op *op = named(p->name);
+	const struct op *op = op_of(p);
 	uintptr_t a[MAX_OPERANDS], given[MAX_OPERANDS];
 	char way[32];
 

@@ -2,7 +2,7 @@
 /* Each overload of the operations, on each type of word. */
 #include "checks.h"
 
-#include <rseq/rseq.hpp>
+#include <rseq/rseq.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #define RESULT(...)							\
 	([&] {								\
 		rseq_result r;						\
-		int id = ID;						\
+		const auto id = W::id();				\
 		(void)id;						\
 		do							\
 			r = __VA_ARGS__;				\
@@ -21,124 +21,159 @@
 #define COMMITS(...)	EXPECT(RESULT(__VA_ARGS__) == RSEQ_COMMITTED)
 #define DIFFERS(...)	EXPECT(RESULT(__VA_ARGS__) == RSEQ_DIFFERENT)
 
-#define WORDS(at)							\
-template <class T> void words##at(T a, T b, T c)			\
-{									\
-	T v = a, v2 = c, old = c;					\
-	COMMITS(rseq::load_cbne_store##at(&v, a, b, id));		\
-	EXPECT(v == b);							\
-	DIFFERS(rseq::load_cbne_store_release##at(&v, a, c, id));	\
-	EXPECT(v == b);							\
-	COMMITS(rseq::load_cbne_load_cbne_store##at(&v, b, &v2, c, a, id)); \
-	EXPECT(v == a);							\
-	DIFFERS(rseq::load_cbne_load_cbne_store_release##at(		\
-			&v, a, &v2, a, b, id));				\
-	EXPECT(v == a && v2 == c);					\
-	COMMITS(rseq::load_cbne_store_store##at(&v, a, &v2, b, c, id));	\
-	EXPECT(v == c && v2 == b);					\
-	COMMITS(rseq::load_cbne_store_store_release##at(		\
-			&v, c, &v2, c, a, id));				\
-	EXPECT(v == a && v2 == c);					\
-	COMMITS(rseq::exchange##at(&v, b, &old, id));			\
-	EXPECT(v == b && old == a);					\
-	COMMITS(rseq::exchange_release##at(&v, c, &old, id));		\
-	EXPECT(v == c && old == b);					\
-}									\
-template <class T> void integers##at()					\
-{									\
-	const T top = static_cast<T>(1) << (8 * sizeof(T) - 2);		\
-	T v = 5, old = 0, many[64] = {};				\
-	words##at<T>(1, top, 3);					\
-	COMMITS(rseq::load_add_store##at(&v, 2, id));			\
-	COMMITS(rseq::load_or_store##at(&v, top, id));			\
-	COMMITS(rseq::load_and_store##at(&v, static_cast<T>(-2), id));	\
-	EXPECT(v == (top | 6));						\
-	COMMITS(rseq::fetch_add##at(&v, -1, &old, id));			\
-	EXPECT(v == (top | 5) && old == (top | 6));			\
-	COMMITS(rseq::index_load_add_store##at(many, sizeof v, 64, top)); \
-	T sum = 0;							\
-	for (int i = 0; i < 64; ++i)					\
-		sum = static_cast<T>(sum + many[i]);			\
-	EXPECT(sum == top);						\
-}									\
-/* Words of a pointer's size. */					\
-template <class T> void arrays##at(T a, T b, T c)			\
-{									\
-	T v = a, item = a, two[2] = { a, b }, slots[4] = {};		\
-	intptr_t n = 0;							\
-	char copy[32] = "";						\
-	COMMITS(rseq::load_cbne_load_store##at(&v, a, &two[1], &item, c, id)); \
-	EXPECT(v == c && item == b);					\
-	v = item = a;							\
-	COMMITS(rseq::load_cbne_memcpy_store##at(&v, a, copy, "text", 5, \
-						 b, id));		\
-	EXPECT(v == b && !strcmp(copy, "text"));			\
-	COMMITS(rseq::load_cbne_memcpy_store_release##at(		\
-			&v, b, copy, "next", 5, c, id));		\
-	EXPECT(v == c && !strcmp(copy, "next"));			\
-	COMMITS(rseq::array_push##at(slots, &n, 3, c, id));		\
-	COMMITS(rseq::array_push_n##at(slots, &n, 3, two, 2, id));	\
-	DIFFERS(rseq::array_push_release##at(slots, &n, 3, a, id));	\
-	DIFFERS(rseq::array_push_n_release##at(slots, &n, 3, two, 1, id)); \
-	EXPECT(n == 3 && slots[0] == c && slots[1] == a && slots[2] == b); \
-	COMMITS(rseq::array_pop##at(slots, &n, &item, id));		\
-	EXPECT(n == 2 && item == b);					\
-	COMMITS(rseq::array_pop_n##at(slots, &n, two, 2, id));		\
-	EXPECT(n == 0 && two[0] == c && two[1] == a);			\
-}									\
-void lists##at()							\
-{									\
-	static node *heads[64];						\
-	node first = { 0, nullptr }, second = { 0, nullptr };		\
-	node *got = nullptr, *head = &second;				\
-	intptr_t number = 5;						\
-	struct { char pad[8]; intptr_t *to; } chain = { "", &number }, \
-		*start = &chain;					\
-	COMMITS(rseq::load_add_load_load_add_store##at(&start, 8, 2, id)); \
-	EXPECT(number == 7);						\
-	COMMITS(rseq::index_push##at(heads, 0, 64, &first.next, &first)); \
-	COMMITS(rseq::index_push_release##at(heads, 0, 64, &second.next, \
-					     &second));			\
-	EXPECT(heads[0] == &second && second.next == &first);		\
-	COMMITS(rseq::index_pop##at(heads, 0, 64, offsetof(node, next),	\
-				    &got));				\
-	EXPECT(got == &second && heads[0] == &first);			\
-	COMMITS(rseq::load_cbeq_store_add_load_store##at(		\
-			&head, nullptr, offsetof(node, next), &got, id)); \
-	EXPECT(got == &second && head == &first);			\
-}									\
-void all##at()								\
-{									\
-	int a = 1, b = 2, c = 3;					\
-	integers##at<int>();						\
-	integers##at<unsigned int>();					\
-	integers##at<long>();						\
-	integers##at<unsigned long>();					\
-	integers##at<long long>();					\
-	integers##at<unsigned long long>();				\
-	words##at<int *>(&a, &b, nullptr);				\
-	words##at<const void *>(&a, &b, &c);				\
-	arrays##at<intptr_t>(1, 2, 3);					\
-	arrays##at<uint64_t>(1, 2, ~0u);				\
-	arrays##at<int *>(&a, &b, &c);					\
-	lists##at();							\
-}
+/* Whose data: by what id, and which operations on per-cpu memory. */
+#define BY(where)							\
+struct by_##where {							\
+	static rseq_##where##_t id() { return rseq_this_##where(); }	\
+	template <class T, class N> static rseq_result add(T *p, N n)	\
+	{								\
+		return rseq_this_##where##_add(p, n);			\
+	}								\
+	template <class T, class N>					\
+	static rseq_result fetch_add(T *p, N n, T *old)			\
+	{								\
+		return rseq_this_##where##_fetch_add(p, n, old);	\
+	}								\
+	template <class T>						\
+	static rseq_result push(T **p, T *node, T **next)		\
+	{								\
+		return rseq_this_##where##_list_push(p, node, next);	\
+	}								\
+	template <class T>						\
+	static rseq_result pop(T **p, T **node, size_t off)		\
+	{								\
+		return rseq_this_##where##_list_pop(p, node, off);	\
+	}								\
+};
+BY(cpu)
+BY(cid)
 
 struct node {
 	int value;
 	node *next;
 };
 
-#define ID	rseq_cpu_start()
-WORDS()
-#undef ID
-#define ID	rseq_mm_cid()
-WORDS(_mm_cid)
+template <class W, class T> void words(T a, T b, T c)
+{
+	T v = a, old = c;
+
+	COMMITS(rseq_compare_store(&v, a, b, id));
+	EXPECT(v == b);
+	DIFFERS(rseq_compare_store_release(&v, a, c, id));
+	EXPECT(v == b);
+	COMMITS(rseq_compare_store_release(&v, b, c, id));
+	EXPECT(v == c);
+	DIFFERS(rseq_compare_store(&v, a, c, id));
+	EXPECT(v == c);
+	COMMITS(rseq_exchange(&v, b, &old, id));
+	EXPECT(v == b && old == c);
+	COMMITS(rseq_exchange_release(&v, c, &old, id));
+	EXPECT(v == c && old == b);
+}
+
+template <class W, class T> void integers()
+{
+	const T top = static_cast<T>(1) << (8 * sizeof(T) - 2);
+	T v = 5, old = 0;
+
+	words<W, T>(1, top, 3);
+	COMMITS(rseq_add(&v, 2, id));
+	COMMITS(rseq_or(&v, top, id));
+	COMMITS(rseq_and(&v, static_cast<T>(-2), id));
+	EXPECT(v == (top | 6));
+	COMMITS(rseq_fetch_add(&v, -1, &old, id));
+	EXPECT(v == (top | 5) && old == (top | 6));
+
+	T *const many = static_cast<T *>(rseq_percpu_alloc(sizeof(T), 0)),
+		*copy, sum = 0;
+	EXPECT(many);
+	COMMITS(W::add(many, top));
+	COMMITS(W::fetch_add(many, 5, &old));
+	RSEQ_FOR_EACH_CPU(copy, many)
+		sum = static_cast<T>(sum + *copy);
+	EXPECT(sum == (top | 5));
+	EXPECT(rseq_percpu_free(many) == 0);
+}
+
+/* Words of a pointer's size. */
+template <class W, class T> void stacks(T a, T b, T c)
+{
+	T item = a, two[2] = { a, b }, slots[4] = {};
+	intptr_t n = 0;
+
+	COMMITS(rseq_stack_push(slots, &n, 3, c, id));
+	COMMITS(rseq_stack_push_n(slots, &n, 3, two, 2, id));
+	DIFFERS(rseq_stack_push_release(slots, &n, 3, a, id));
+	DIFFERS(rseq_stack_push_n_release(slots, &n, 3, two, 1, id));
+	EXPECT(n == 3 && slots[0] == c && slots[1] == a && slots[2] == b);
+	COMMITS(rseq_stack_pop(slots, &n, &item, id));
+	EXPECT(n == 2 && item == b);
+	COMMITS(rseq_stack_push_release(slots, &n, 3, a, id));
+	EXPECT(n == 3 && slots[2] == a);
+	COMMITS(rseq_stack_pop(slots, &n, &item, id));
+	COMMITS(rseq_stack_pop_n(slots, &n, two, 2, id));
+	EXPECT(n == 0 && two[0] == c && two[1] == a);
+	COMMITS(rseq_stack_push_n_release(slots, &n, 3, two, 2, id));
+	EXPECT(n == 2 && slots[0] == c && slots[1] == a);
+}
+
+template <class W> void lists()
+{
+	node **const heads = static_cast<node **>(
+		rseq_percpu_alloc(sizeof *heads, 0));
+	node first = { 0, nullptr }, second = { 0, nullptr };
+	node *got = nullptr, *head = nullptr;
+
+	EXPECT(heads);
+	COMMITS(W::push(heads, &first, &first.next));
+	COMMITS(W::push(heads, &second, &second.next));
+	COMMITS(W::pop(heads, &got, offsetof(node, next)));
+	EXPECT(got == &second);
+	COMMITS(W::pop(heads, &got, offsetof(node, next)));
+	EXPECT(got == &first);
+	DIFFERS(W::pop(heads, &got, offsetof(node, next)));
+	EXPECT(rseq_percpu_free(heads) == 0);
+
+	COMMITS(rseq_list_push(&head, &first, &first.next, id));
+	COMMITS(rseq_list_push_release(&head, &second, &second.next, id));
+	EXPECT(head == &second && second.next == &first && !first.next);
+	COMMITS(rseq_list_pop(&head, &got, offsetof(node, next), id));
+	EXPECT(got == &second && head == &first);
+}
+
+/* The store that asks for no id: of words of a pointer's size. */
+template <class W, class T> void undisturbed(T a, T b)
+{
+	T v = a;
+
+	COMMITS(rseq_store_undisturbed(rseq_event(), &v, b));
+	EXPECT(v == b);
+}
+
+template <class W> void all()
+{
+	int a = 1, b = 2, c = 3;
+
+	integers<W, int>();
+	integers<W, unsigned int>();
+	integers<W, long>();
+	integers<W, unsigned long>();
+	integers<W, long long>();
+	integers<W, unsigned long long>();
+	words<W, int *>(&a, &b, nullptr);
+	words<W, const void *>(&a, &b, &c);
+	stacks<W, intptr_t>(1, 2, 3);
+	stacks<W, uint64_t>(1, 2, ~0u);
+	stacks<W, int *>(&a, &b, &c);
+	undisturbed<W, intptr_t>(1, 2);
+	undisturbed<W, int *>(&a, &b);
+	lists<W>();
+}
 
 int main()
 {
-	all();
-	all_mm_cid();
+	all<by_cpu>();
+	all<by_cid>();
 	printf("checks=%d\nwrong=%d\n", checks, wrong);
 	return 0;
 }

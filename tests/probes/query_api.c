@@ -56,11 +56,11 @@ int main(void)
 	CPU_SET(sched_getcpu(), &one);
 	sched_setaffinity(0, sizeof one, &one);
 	printf("cpu_right=%d\nstart_right=%d\n",
-	       rseq_current_cpu() == (int)kernel_cpu(),
-	       (unsigned int)rseq_cpu_start() == kernel_cpu());
-	printf("cpu=%d\nstart=%d\n", rseq_current_cpu(), (int)rseq_cpu_start());
+	       rseq_this_cpu().n == (int)kernel_cpu(),
+	       rseq_cpu_start() == kernel_cpu());
+	printf("cpu=%d\nstart=%d\n", rseq_this_cpu().n, (int)rseq_cpu_start());
 	printf("node=%d\nmm_cid=%d\nnode_right=%d\n", rseq_node_id(),
-	       rseq_mm_cid(), node_right());
+	       rseq_this_cid().n, node_right());
 	printf("limit=%u\nconfigured=%ld\n", rseq_cpu_limit(),
 	       sysconf(_SC_NPROCESSORS_CONF));
 	in_vfork_child();

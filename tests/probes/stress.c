@@ -19,6 +19,7 @@ struct slot {
 };
 
 static _Alignas(64) struct slot slots[MAX_CPUS];
+static intptr_t *percpu;
 static struct rseq_counter counter;
 static intptr_t total, retries, signals;
 static __thread intptr_t mine, in_handler, tried;	/* of this thread */
@@ -29,26 +30,30 @@ static void add_counter(void)
 	rseq_counter_add(&counter, 0, 1);
 }
 
-/* Both operations, as a program would write the loop around them. */
+/* The operations, as a program would write the loop around them. */
 static void add_section(void)
 {
 	for (;;) {
-		int cpu = (int)rseq_cpu_start();
-		if (rseq_load_add_store(&slots[cpu].value, 1, cpu) ==
-		    RSEQ_COMMITTED)
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		if (rseq_add(&slots[cpu.n].value, 1, cpu) == RSEQ_COMMITTED)
 			return;
 		++tried;
 	}
 }
 
+static void add_percpu(void)
+{
+	while (rseq_this_cpu_add(percpu, 1) != RSEQ_COMMITTED)
+		++tried;
+}
+
 static void add_compare(void)
 {
 	for (;;) {
-		int cpu = (int)rseq_cpu_start();
-		intptr_t *v = &slots[cpu].value;
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		intptr_t *v = &slots[cpu.n].value;
 		intptr_t old = *(volatile intptr_t *)v;
-		if (rseq_load_cbne_store(v, old, old + 1, cpu) ==
-		    RSEQ_COMMITTED)
+		if (rseq_compare_store(v, old, old + 1, cpu) == RSEQ_COMMITTED)
 			return;
 		++tried;
 	}
@@ -101,7 +106,8 @@ static void *choose(const char *kind)
 		void (*add)(void);
 	} kinds[] = {
 		{"counter", add_counter}, {"add", add_section},
-		{"cbne", add_compare}, {"plain", add_plain},
+		{"compare", add_compare}, {"percpu", add_percpu},
+		{"plain", add_plain},
 	};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
@@ -116,21 +122,24 @@ int main(int argc, char **argv)
 		least(3 * (int)sysconf(_SC_NPROCESSORS_ONLN) + 1, VICTIMS),
 		NULL, work, handler, 100000, count,
 	};
-	intptr_t sum = 0;
+	intptr_t sum = 0, *copy;
 	int failed;
 
 	if (argc < 3 || !choose(argv[1]) || rseq_cpu_limit() > MAX_CPUS)
 		return 2;
 	deadline = now() + atoi(argv[2]);
-	if (rseq_counter_init(&counter, 1))
+	percpu = (intptr_t *)rseq_percpu_alloc(sizeof *percpu, 0);
+	if (!percpu || rseq_counter_init(&counter, 1))
 		return 2;
 	failed = run_under_load(&l);
 	for (int i = 0; i < MAX_CPUS; ++i)
 		sum += slots[i].value;
+	RSEQ_FOR_EACH_CPU(copy, percpu)
+		sum += *copy;
 	sum += rseq_counter_sum(&counter, 0);
 	printf("threads=%d\nfailed=%d\nexpected=%td\nsum=%td\nsignals=%td\n"
 	       "retries=%td\nmigrations=%lu\nregistered=%d\n", l.threads, failed,
 	       total, sum, signals, retries, migrations,
-	       rseq_current_cpu() >= 0);
+	       rseq_this_cpu().n >= 0);
 	return 0;
 }

@@ -2,7 +2,7 @@
 /* What two files share: a template and an inline function with sections. */
 #pragma once
 
-#include <rseq/ops.h>
+#include <rseq/word.h>
 
 template <class T>
 __attribute__((__noinline__)) int count(T *word)
@@ -11,7 +11,7 @@ __attribute__((__noinline__)) int count(T *word)
 	enum rseq_result r;
 
 	do
-		r = rseq_load_add_store(&word->value, one, rseq_cpu_start());
+		r = rseq_add(&word->value, one, rseq_this_cpu());
 	while (r == RSEQ_RESTARTED);
 	return r;
 }
@@ -21,7 +21,7 @@ inline __attribute__((__noinline__)) int count_if(intptr_t *word, intptr_t old)
 	enum rseq_result r;
 
 	do
-		r = rseq_load_cbne_store(word, old, old + 1, rseq_cpu_start());
+		r = rseq_compare_store(word, old, old + 1, rseq_this_cpu());
 	while (r == RSEQ_RESTARTED);
 	return r;
 }

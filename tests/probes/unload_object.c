@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* An object that runs sections, for a program that knows nothing of them. */
-#include <rseq/ops.h>
+#include <rseq/word.h>
 
 intptr_t object_count(intptr_t *v);
 void object_leave(void);
@@ -11,7 +11,7 @@ intptr_t object_count(intptr_t *v)
 	enum rseq_result r;
 
 	do
-		r = rseq_load_add_store(v, 1, rseq_current_cpu());
+		r = rseq_add(v, 1, rseq_this_cpu());
 	while (r == RSEQ_RESTARTED);
 	return r == RSEQ_COMMITTED;
 }

@@ -12,25 +12,27 @@ intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n)
 {
 	struct rseq_info info;
 	intptr_t sum = 0;
-	int cpu = rseq_current_cpu();
+	rseq_cpu_t cpu = rseq_this_cpu();
 
-	sum += cpu;
-	sum += rseq_cpu_start() + rseq_cpu_limit() + rseq_feature_size;
+	sum += cpu.n + rseq_usable();
+	sum += rseq_cpu_start() + rseq_cpu_limit() + rseq_feature_size();
 	sum += rseq_node_id();
-	sum += rseq_mm_cid();
+	sum += rseq_this_cid().n;
 	sum += rseq_event();
 	sum += rseq_offset() + (intptr_t)rseq_self();
-	sum += rseq_load_add_store(v, 1, cpu);
-	sum += rseq_load_add_store(v, sum, cpu);
-	sum += rseq_load_add_store(v, (intptr_t)0x123456789abcLL, cpu);
-	sum += rseq_load_cbne_store(v, 0, 1, cpu);
-	sum += rseq_load_cbne_store(v, sum, cpu, cpu);
-	sum += rseq_index_load_add_store(v, 64, n, 1);
-	sum += rseq_index_load_add_store(v, n, n, sum);
+	sum += rseq_add(v, 1, cpu);
+	sum += rseq_add(v, sum, cpu);
+	sum += rseq_add(v, (intptr_t)0x123456789abcLL, cpu);
+	sum += rseq_and(v, sum, rseq_this_cid());
+	sum += rseq_compare_store(v, 0, 1, cpu);
+	sum += rseq_compare_store(v, sum, cpu.n, cpu);
+	sum += rseq_this_cpu_add(v, 1);
+	sum += rseq_this_cpu_fetch_add(v, sum, &sum);
+	sum += rseq_store_undisturbed(rseq_event(), v, sum);
 	if (rseq_counter_init(c, n) == 0) {
 		rseq_counter_add(c, n - 1, sum);
 		rseq_counter_add(c, 0, -1);
-		rseq_counter_add_slow(c, 0, 1);
+		rseq_counter_add_slow_(c, 0, 1);
 		sum += rseq_counter_sum(c, 0);
 		rseq_counter_fini(c);
 	}
