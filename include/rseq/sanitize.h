@@ -2,8 +2,7 @@
 #ifndef RSEQ_SANITIZE_H
 #define RSEQ_SANITIZE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include <rseq/area.h>
 
 /*
  * Sanitizers see nothing of a section.  ThreadSanitizer is told that whoever
@@ -37,7 +36,7 @@ void __tsan_acquire(void *);
 void __tsan_release(void *);
 #endif
 #ifdef RSEQ_ASAN_
-void __asan_storeN(void *, ptrdiff_t);	/* as gcc declares it */
+void *__asan_region_is_poisoned(void *, size_t);
 #endif
 #ifdef RSEQ_MSAN_
 void __msan_unpoison(const volatile void *, size_t);
@@ -59,9 +58,31 @@ void __msan_unpoison(const volatile void *, size_t);
 #define RSEQ_TSAN_UNLESS_(different)
 #endif
 
+/* A copy that others may read meanwhile, whose transactions then fail. */
+#ifdef RSEQ_TSAN_
+static inline void rseq_copy_shared_(void *dst, const void *src, size_t len)
+{
+	unsigned char *const to = RSEQ_STATIC_(unsigned char *, dst);
+	const unsigned char *const from =
+		RSEQ_STATIC_(const unsigned char *, src);
+
+	for (size_t i = 0; i < len; ++i)
+		__atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+}
+#else
+#define rseq_copy_shared_(dst, src, len) ((void)__builtin_memcpy(dst, src, len))
+#endif
+
 #ifdef RSEQ_ASAN_
-#define rseq_touch_(at, size)						\
-	__asan_storeN(at, RSEQ_STATIC_(ptrdiff_t, size))
+/* A read of the first byte that must not be touched, for it to report. */
+static inline void rseq_touch_(const volatile void *at, size_t size)
+{
+	void *const bad = __asan_region_is_poisoned(
+		RSEQ_UNCONST_(void *, at), size);
+
+	if (bad)
+		(void)*RSEQ_STATIC_(const volatile char *, bad);
+}
 #else
 #define rseq_touch_(at, size)	((void)0)
 #endif

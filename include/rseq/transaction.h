@@ -240,7 +240,7 @@ RSEQ_MAKE_(RSEQ_NAME2_(rseq_commit_then, 64, 64), 64, uint64_t,
 RSEQ_COMMITS_(name,							\
 	(struct rseq_transaction *t, void *dst, const void *src,	\
 	 size_t len, T *v, T newv),					\
-	__builtin_memcpy(dst, src, len); RSEQ_HELD_STORE_(v, newv),	\
+	rseq_copy_shared_(dst, src, len); RSEQ_HELD_STORE_(v, newv),	\
 	RSEQ_THEN(RSEQ_COPY(dst, src, len))				\
 	RSEQ_COMMIT(RSEQ_STORE_RELEASE(w, newv, RSEQ_V(v))),		\
 	[dst] "r" ((rseq_touch_(dst, len), dst)), [src] "r" (src),	\
