@@ -80,6 +80,17 @@ TEST_P(Sanitizer, FindsNothingInThreadsThatShareThroughSections)
 	}
 }
 
+/* A reader that holds no guard: the last store of a commit is a release. */
+TEST_P(Sanitizer, FindsNothingInWhatACommitPublishes)
+{
+	outcome got = run({built("publish")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.err, "") << got;
+	EXPECT_EQ(got.number("read"), 3) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+}
+
 TEST_P(Sanitizer, FindsNothingInTransactions)
 {
 	const fs::path probe = built("transact_stress");

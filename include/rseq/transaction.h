@@ -173,6 +173,7 @@ RSEQ_OP_ name parameters						\
 		return rseq_unlock_after_commit_(t);			\
 	}								\
 	rseq_tsan_release_(guard);					\
+	rseq_tsan_release_(v);						\
 again:	RSEQ_RUN_(							\
 		RSEQ_IF_INDEX_(cpu_id, id, conflict)			\
 		RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(guard), word, conflict) \
