@@ -143,7 +143,8 @@ void rseq_misaligned_(void) __attribute__((__error__(
 #define RSEQ_FIND_COPY_							\
 	if (id.n < 0 || !rseq_sections_work_here_())			\
 		return RSEQ_UNAVAILABLE;				\
-	v = RSEQ_STATIC_(__typeof__(v), rseq_copy_of_(v, (unsigned int)id.n));
+	v = RSEQ_STATIC_(__typeof__(v), rseq_copy_of_(v,		\
+			 RSEQ_STATIC_(unsigned int, id.n)));
 #undef RSEQ_ENTER_this_cpu_
 #define RSEQ_ENTER_this_cpu_	RSEQ_ENTER_cpu_
 #undef RSEQ_ENTER_this_cid_
