@@ -459,13 +459,165 @@ TEST_F(BuildLibc, NoNetworkIsSaidSo)
 			 "TLABI_OFFLINE= TLABI_APT_ETC=" +
 				 (dir / "apt").string());
 	EXPECT_EQ(r.code, 3);
-	EXPECT_TRUE(has(r.out, "http://127.0.0.1:9/ cannot be reached"))
-		<< r.out;
 	EXPECT_TRUE(has(r.out, "give it by --source-dir")) << r.out;
 	EXPECT_TRUE(has(r.out, "to be had: none")) << r.out;
-	EXPECT_TRUE(has(r.out, "archive cannot be reached") ||
+	for (const std::string how : {"curl", "wget"})
+		EXPECT_TRUE(has(r.out, "http://127.0.0.1:9/ cannot be had by " +
+					       how + ": ") ||
+			    has(r.out, "there is no " + how))
+			<< r.out;
+	EXPECT_TRUE(has(r.out, "suite trixie cannot be had: ") ||
 		    has(r.out, "this machine has no apt"))
 		<< r.out;
+}
+
+// A stand-in for the machine's own tool of that name.
+class Chain : public BuildLibc
+{
+      protected:
+	std::string environment, port;
+	fs::path bin;
+
+	void SetUp() override
+	{
+		BuildLibc::SetUp();
+		if (system("command -v apt-get gpg gpgconf python3 curl wget "
+			   ">/dev/null"))
+			GTEST_SKIP() << "apt-get, gpg, python3, curl or wget "
+					"is not here";
+		bin = dir / "bin";
+		environment = "TLABI_OFFLINE= http_proxy= TLABI_APT_ETC=" +
+			      (dir / "apt").string() + " PATH=" +
+			      bin.string() + ":$PATH";
+		fs::create_directories(bin);
+	}
+
+	void archive(const std::string &valid_until = "")
+	{
+		outcome r = sh("bash " + (data / "archive").string() + " " +
+			       dir.string() + " '" + valid_until + "'");
+		ASSERT_EQ(r.code, 0) << r.out;
+		write(dir / "apt/sources.list",
+		      "deb [signed-by=" + (dir / "key.gpg").string() +
+			      "] file:" + (dir / "repo").string() +
+			      " stable main\n");
+	}
+
+	void breaks(const std::string &tool)
+	{
+		write(bin / tool, "#!/bin/sh\necho '" + tool +
+					  ": the wire is cut' >&2\nexit 7\n");
+		fs::permissions(bin / tool, fs::perms(0755));
+	}
+};
+
+TEST_F(Chain, EachLinkIsTriedWhenThoseBeforeAreBroken)
+{
+	archive();
+	std::string pid = sh("python3 " + (data / "serve").string() + " " +
+			     (dir / "tarballs").string() +
+			     " >/dev/null 2>&1 & echo $!; while [ ! -s " +
+			     (dir / "tarballs/port").string() +
+			     " ]; do sleep 0.1; done")
+				  .out;
+	const std::string upstream =
+		"http://127.0.0.1:" + content(dir / "tarballs/port") + "/";
+	write(patches / "sources",
+	      "musl-0.1 musl_0.1.orig.tar.gz " + checksum() +
+		      " archive:forky,trixie\nmusl-0.1 musl-0.1.tar.gz " +
+		      checksum() + " " + upstream + "\n");
+	// Broken: what is given, what is kept, and the first suite.
+	write(dir / "given/musl-0.1.tar.gz", "no archive");
+	write(dir / "build/cache/musl-0.1.tar.gz", "no archive");
+	const std::string ask = "--fetch-only --source-dir " +
+				(dir / "given").string() + " musl-0.1";
+	outcome r = build(ask, environment);
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "given/musl-0.1.tar.gz is corrupt")) << r.out;
+	EXPECT_TRUE(has(r.out, "cache/musl-0.1.tar.gz is corrupt")) << r.out;
+	EXPECT_TRUE(has(r.out, "cache/musl_0.1.orig.tar.gz\n")) << r.out;
+
+	// The second one, too: it delivers something else.
+	write(dir / "repo/pool/musl_0.1.orig.tar.gz", "no archive");
+	for (const std::string broken : {"", "curl"}) {
+		fs::remove_all(dir / "build/cache");
+		if (!broken.empty())
+			breaks(broken);
+		r = build(ask, environment);
+		EXPECT_EQ(r.code, 0) << r.out;
+		EXPECT_TRUE(has(r.out, "cache/musl-0.1.tar.gz\n")) << r.out;
+	}
+
+	// All of them: each reason is given.
+	fs::remove_all(dir / "build/cache");
+	breaks("wget");
+	r = build(ask, environment);
+	sh("kill " + pid);
+	EXPECT_EQ(r.code, 3) << r.out;
+	for (const std::string &reason :
+	     strings{"not in " + (dir / "given").string(),
+		     "suite forky cannot be had: ",
+		     "suite trixie did not deliver musl_0.1.orig.tar.gz: ",
+		     upstream.substr(0, upstream.size()) +
+			     " cannot be had by curl: the wire is cut",
+		     " cannot be had by wget: the wire is cut"})
+		EXPECT_TRUE(has(r.out, reason)) << reason << "\n" << r.out;
+}
+
+// The default's suite is out of reach: the version before it is not.
+TEST_F(Chain, AnotherVersionsSuiteIsAskedAllTheSame)
+{
+	archive();
+	write(patches / "sources",
+	      "musl-0.2 musl_0.2.orig.tar.gz " + std::string(64, '0') +
+		      " archive:forky,sid\nmusl-0.1 musl_0.1.orig.tar.gz " +
+		      checksum() + " archive:trixie\n");
+	outcome r = build("--fetch-only musl", environment);
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "cache/musl_0.1.orig.tar.gz\n")) << r.out;
+}
+
+TEST_F(Chain, AnExpiredSuiteIsCalledExpired)
+{
+	archive("Sat, 01 Jan 2022 00:00:00 UTC");
+	table("musl_0.1.orig.tar.gz", "archive:trixie");
+	// Whatever the system's apt has been told about dates.
+	write(bin / "apt-get", "#!/bin/sh\nexec " +
+		first_word(sh("command -v apt-get").out) +
+		" -o Acquire::Check-Valid-Until=true -o "
+		"Acquire::Check-Date=true \"$@\"\n");
+	fs::permissions(bin / "apt-get", fs::perms(0755));
+	std::string list = content(dir / "apt/sources.list");
+	list.insert(list.find('[') + 1, "check-valid-until=no ");
+	write(dir / "apt/sources.list", list);
+	EXPECT_EQ(build("--fetch-only musl-0.1", environment).code, 0);
+	fs::remove_all(dir / "build/cache");
+	list.replace(list.find("=no "), 4, "=yes ");
+	write(dir / "apt/sources.list", list);
+	outcome r = build("--fetch-only musl-0.1", environment);
+	EXPECT_EQ(r.code, 3) << r.out;
+	EXPECT_TRUE(has(r.out, "suite trixie cannot be had: Release file"))
+		<< r.out;
+	EXPECT_TRUE(has(r.out, "is expired")) << r.out;
+}
+
+// Without make one has no use for a source, nor for advice about sources.
+TEST_F(BuildLibc, ToolsAreAskedForBeforeSources)
+{
+	fs::path bin = dir / "bin";
+	fs::create_directories(bin);
+	sh("cd " + bin.string() +
+	   " && ln -s /bin/[!.]* /usr/bin/[!.]* .; rm make");
+	write(patches / "sources",
+	      content(patches / "sources") + "musl-0.2 musl-0.2.tar.gz " +
+		      checksum() + " http://127.0.0.1:9/\n");
+	for (const std::string name : {"musl", "musl-0.1"}) {
+		outcome r = build(name, "PATH=" + bin.string());
+		EXPECT_EQ(r.code, 3);
+		EXPECT_TRUE(has(r.out, "build-libc: missing: make; "))
+			<< r.out;
+		EXPECT_FALSE(has(r.out, "source")) << r.out;
+	}
 }
 
 TEST_F(BuildLibc, ArchiveIsAskedWithoutTouchingTheSystems)

@@ -20,6 +20,9 @@ function flush(    i, n, word, own)
 			print "Components: main"
 			if (field["signed-by"] != "")
 				print "Signed-By:" field["signed-by"]
+			if (field["check-valid-until"] != "")
+				print "Check-Valid-Until:" \
+					field["check-valid-until"]
 			print ""
 		}
 	}
