@@ -293,13 +293,15 @@ TEST_F(BuildLibc, ListShowsDefaultSourceAndSysroot)
 {
 	outcome r = build("--list");
 	EXPECT_EQ(r.code, 0);
-	EXPECT_TRUE(has(r.out, "musl-0.1     default  -          not built"))
+	EXPECT_TRUE(has(r.out, "musl-0.1     default  -          none"
+			       "               not built"))
 		<< r.out;
 	ASSERT_EQ(build_it().code, 0);
 	fs::create_directories(dir / "build/cache");
 	fs::copy(tarball, dir / "build/cache");
 	r = build("--list");
-	EXPECT_TRUE(has(r.out, "default  cache      " + prefix.string()))
+	EXPECT_TRUE(has(r.out, "default  cache      none               " +
+				       prefix.string()))
 		<< r.out;
 }
 
@@ -689,6 +691,150 @@ TEST_F(BuildLibc, UpstreamIsAskedAndWhatItSendsIsChecked)
 	EXPECT_EQ(bad.code, 3);
 	EXPECT_TRUE(has(bad.out, "corrupt or truncated")) << bad.out;
 	EXPECT_FALSE(fs::exists(dir / "build/cache/musl-0.1.tar.gz"));
+}
+
+// The distribution's fixes: a line before the others of the greeting.
+class Fixes : public BuildLibc
+{
+      protected:
+	static fs::path fixes_of(const std::string &revision)
+	{
+		return "musl_" + revision + ".debian.tar.xz";
+	}
+
+	void make_fixes(const std::string &revision, const std::string &line)
+	{
+		const fs::path debian = dir / "debian/patches";
+		write(debian / "series", "# the order\n\nfirst.diff\n");
+		write(debian / "first.diff",
+		      "--- a/greeting\n+++ b/greeting\n@@ -1,3 +1,4 @@\n+" +
+			      line + "\n one\n hello\n three\n");
+		ASSERT_TRUE(sh("tar -C " + dir.string() + " -cJf " +
+			       (tarball.parent_path() / fixes_of(revision))
+				       .string() +
+			       " debian").ok());
+	}
+
+	void fixes_table(const std::string &kind)
+	{
+		const std::string known = fixes_of("0.1-1");
+		fs::rename(tarball, tarball.parent_path() /
+					    "musl_0.1.orig.tar.gz");
+		tarball = tarball.parent_path() / "musl_0.1.orig.tar.gz";
+		table("musl_0.1.orig.tar.gz", "archive:trixie");
+		write(patches / "sources",
+		      content(patches / "sources") + "musl-0.1 " + known + " " +
+			      first_word(sh("sha256sum " +
+					    (tarball.parent_path() / known)
+						    .string()).out) +
+			      " " + kind + ":trixie-security,trixie\n");
+	}
+
+	std::string greeting() const
+	{
+		return content(prefix / "lib/greeting");
+	}
+};
+
+TEST_F(Fixes, GoOnBeforeThePatches)
+{
+	make_fixes("0.1-1", "mended");
+	fixes_table("fixes");
+	EXPECT_TRUE(has(build("--list").out, "  0.1-1  "));
+	outcome r = build_it();
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_EQ(greeting(), "mended\none\npatched\nthree\n");
+	EXPECT_TRUE(has(content(prefix / "share/tlabi/sysroot.txt"),
+			"\nfixes=musl_0.1-1.debian.tar.xz\n"));
+	EXPECT_TRUE(has(build_it().out, "up to date"));
+
+	const std::string tarballs = "--source-dir " +
+		tarball.parent_path().string() + " musl-0.1";
+	ASSERT_EQ(build("--stock " + tarballs).code, 0);
+	EXPECT_EQ(content(dir / "build/sysroot/musl-0.1-stock/lib/greeting"),
+		  "mended\none\nhello\nthree\n");
+
+	r = build("--upstream " + tarballs);
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "a plain release with no later fixes"))
+		<< r.out;
+	EXPECT_EQ(content(dir / "build/sysroot/musl-0.1-upstream/lib/greeting"),
+		  "one\npatched\nthree\n");
+}
+
+TEST_F(Fixes, ThatCannotBeHadAreMissed)
+{
+	make_fixes("0.1-1", "mended");
+	fixes_table("fixes");
+	fs::remove(tarball.parent_path() / fixes_of("0.1-1"));
+	const outcome r = build_it();
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, "no source for musl-0.1: no fixes: not in"))
+		<< r.out;
+	EXPECT_TRUE(has(r.out, "(musl_0.1.orig.tar.gz"
+			       " musl_0.1-1.debian.tar.xz)")) << r.out;
+	EXPECT_FALSE(complete());
+}
+
+TEST_F(Fixes, ThatOursAreMadeForCannotBeLeftOut)
+{
+	make_fixes("0.1-1", "mended");
+	fixes_table("base");
+	const std::string tarballs = "--source-dir " +
+		tarball.parent_path().string() + " musl-0.1";
+	const outcome r = build("--upstream " + tarballs);
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "made for the distribution's source")) << r.out;
+	EXPECT_EQ(build("--stock --upstream " + tarballs).code, 0);
+	EXPECT_EQ(build_it().code, 0);
+}
+
+TEST_F(Fixes, ThatDoNotApplyFailTheBuild)
+{
+	make_fixes("0.1-1", "mended\n bogus");
+	fixes_table("fixes");
+	const outcome r = build_it();
+	EXPECT_EQ(r.code, 4);
+	EXPECT_TRUE(has(r.out, "fixes of musl-0.1 failed")) << r.out;
+	EXPECT_FALSE(complete());
+}
+
+TEST_F(Fixes, NewerOnesOfTheArchiveAreTakenOnItsSignature)
+{
+	if (system("command -v apt-get gpg gpgconf >/dev/null"))
+		GTEST_SKIP() << "apt-get or gpg is not here";
+	make_fixes("0.1-1", "mended");
+	make_fixes("0.1-2", "newer");
+	fs::copy(tarball, tarball.parent_path() / "musl_0.1.orig.tar.gz");
+	outcome r = sh("bash " + (data / "archive").string() + " " +
+		       dir.string());
+	ASSERT_EQ(r.code, 0) << r.out;
+	fs::remove(tarball.parent_path() / "musl_0.1.orig.tar.gz");
+	fixes_table("fixes");
+	write(dir / "apt/sources.list",
+	      "deb [signed-by=" + dir.string() + "/key.gpg] file:" +
+		      dir.string() + "/repo stable main\n");
+	const std::string environment =
+		"TLABI_OFFLINE= TLABI_APT_ETC=" + (dir / "apt").string();
+
+	r = build("musl-0.1", environment);
+	ASSERT_EQ(r.code, 0) << r.out
+		<< content(dir / "build/log/musl-0.1.log");
+	EXPECT_TRUE(has(r.out, "musl_0.1-2.debian.tar.xz is newer than what"
+			       " is known here")) << r.out;
+	EXPECT_EQ(greeting(), "newer\none\npatched\nthree\n");
+	EXPECT_TRUE(has(build("musl-0.1").out, "up to date"));
+
+	// One that is in the table has to be what the table says.
+	fs::remove_all(dir / "build");
+	std::string rows = content(patches / "sources");
+	rows += "musl-0.1 musl_0.1-2.debian.tar.xz " + std::string(64, '0') +
+		" fixes:trixie\n";
+	write(patches / "sources", rows);
+	r = build("musl-0.1", environment);
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "corrupt or truncated")) << r.out;
+	EXPECT_EQ(greeting(), "mended\none\npatched\nthree\n");
 }
 
 class Interrupted : public BuildLibc,

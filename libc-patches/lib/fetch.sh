@@ -3,9 +3,13 @@
 # distribution's archive, upstream. Each is checked against the pinned
 # SHA-256; one that does not match is named and the next source is tried.
 
-# rows VERSION: its lines of the table, "file sha256 where".
+# rows VERSION: its tarballs in the table, "file sha256 where". A distribution's
+# fixes are for the distribution's tarball.
 rows() {
-	awk -v v="$1" '$1 == v { print $2, $3, $4 }' "$here/sources"
+	awk -v v="$1" -v fixed="$(wants_fixes "$1" && echo yes)" '
+		$1 == v && $4 !~ /^(fixes|base):/ &&
+		(!fixed || $4 ~ /^archive:/) { print $2, $3, $4 }
+	' "$here/sources"
 }
 
 versions() {
@@ -23,28 +27,41 @@ verify() {
 	return 1
 }
 
-# at_hand VERSION: sets tarball, without any network.
+# at_hand VERSION: sets tarball and fixes, without any network.
 at_hand() {
+	local found
+	look rows "$1" && tarball=$found || return
+	! wants_fixes "$1" || { look fixes_rows "$1" && fixes=$found; }
+}
+
+# look ROWS VERSION: sets found to the first of those files that is here.
+look() {
 	local dir file sha
 	for dir in "$source_dir" "$cache"; do
 		[ -n "$dir" ] || continue
 		while read -r file sha _; do
 			[ -f "$dir/$file" ] || continue
 			if verify "$dir/$file" "$sha"; then
-				tarball=$dir/$file
+				found=$dir/$file
 				return
 			fi
 			[ "$dir" != "$cache" ] || rm -f "$dir/$file"
-		done < <(rows "$1")
+		done < <("$1" "$2")
 	done
 	return 1
 }
 
-# find_source VERSION: sets tarball, or fails with the reasons in why.
+# find_source VERSION: sets tarball and fixes, or fails with the reasons in why.
 find_source() {
+	local found
+	tarball='' fixes='' why="not in ${source_dir:+$source_dir or }$cache"
+	find_tarball "$1" && tarball=$found || return
+	! wants_fixes "$1" || { find_fixes "$1" && fixes=$found; }
+}
+
+find_tarball() {
 	local file sha where got
-	tarball='' why="not in ${source_dir:+$source_dir or }$cache"
-	at_hand "$1" && return
+	look rows "$1" && return
 	if [ -n "$TLABI_OFFLINE" ]; then
 		why+=', TLABI_OFFLINE is set'
 		return 1
@@ -77,13 +94,14 @@ keep() {
 		die 4 "cannot write $1 to $cache; make room there"
 	}
 	rm -f "$got"
-	tarball=$cache/$1
+	found=$cache/$1
 }
 
 # The machine's own mirror, asked for one suite after the other, each with a
 # configuration and state of its own in $scratch; the system's stay as they are.
 from_archive() {
-	local file=$1 package=${1%%_*} suite version
+	local file=$1 package=${1%%_*} suite version part=--tar-only
+	case $file in *.debian.tar.*) part=--diff-only ;; esac
 	for suite in ${2//,/ }; do
 		archive_index "$suite" || continue
 		version=$(archive_version "$suite" "$file")
@@ -97,7 +115,7 @@ from_archive() {
 		from_here
 		run fetch -d "$scratch/get" env LC_ALL=C APT_CONFIG= apt-get \
 			-c "$scratch/apt/$suite/conf" -q source --download-only \
-			--tar-only --only-source "$package=$version"
+			"$part" --only-source "$package=$version"
 		got=$scratch/get/$file
 		[ ! -f "$got" ] || return 0
 		why+=", suite $suite did not deliver $file: $(apt_says)"

@@ -1,11 +1,15 @@
 # Stanzas of apt sources in; out, for each place that has this machine's own
-# release and a component main, a stanza for the sources of another suite.
+# release and a component main, a stanza for the sources of another suite;
+# for a suite of security updates, for each place that has this machine's own.
 
 function flush(    i, n, word, own)
 {
 	n = split(field["suites"], word, " ")
 	for (i = 1; i <= n; i++)
-		if (word[i] == codename ||
+		if (suite ~ /-security$/ ?
+		    word[i] == codename "-security" ||
+		    word[i] ~ /^(oldoldstable|oldstable|stable|testing)-security$/ :
+		    word[i] == codename ||
 		    word[i] ~ /^(oldoldstable|oldstable|stable|testing|sid|unstable)$/)
 			own = 1
 	if (own && (" " field["components"] " ") ~ / main / &&
