@@ -374,6 +374,60 @@ TEST_F(BuildLibc, MissingToolIsNamedBeforeAnythingStarts)
 	EXPECT_FALSE(fs::exists(dir / "build/work"));
 }
 
+TEST_F(BuildLibc, LogOfABuildUnderWayIsLeftAlone)
+{
+	const fs::path log = dir / "build/log/musl-0.1.log";
+	const std::string known = content(patches / "sources");
+
+	write(patches / "sources",
+	      "musl-0.2 musl-0.2.tar.gz " + std::string(64, '0') +
+		      " http://127.0.0.1:9/\n" + known);
+	manifest();
+	write(log, "of another run\n");
+	for (const char *what : {"--which musl", "--fetch-only musl-0.1",
+				 "--unpack musl-0.1 "}) {
+		const std::string more = std::string(what).ends_with(" ") ?
+			(dir / "tree").string() : "";
+		const outcome r = build("--source-dir " +
+					(dir / "tarballs").string() + " " +
+					what + more);
+		EXPECT_EQ(r.code, 0) << r.out;
+		EXPECT_EQ(content(log), "of another run\n") << what;
+	}
+	EXPECT_EQ(content(dir / "tree/greeting"), "one\npatched\nthree\n");
+}
+
+TEST_F(BuildLibc, UpToDateNeedsNoLog)
+{
+	ASSERT_EQ(build_it().code, 0);
+	fs::remove(dir / "build/log/musl-0.1.log");
+	fs::create_directory(dir / "build/log/musl-0.1.log");
+	const outcome r = build_it();
+	EXPECT_EQ(r.code, 0);
+	EXPECT_EQ(r.out, "musl-0.1: up to date: " + prefix.string() + "\n" +
+				 prefix.string() + "\n");
+}
+
+// What a developer's shell may set, and a libc must not be built with.
+TEST_F(BuildLibc, OtherHeadersAreNotFound)
+{
+	write(dir / "poison/link.h", "#error poison\n");
+	const std::string where = (dir / "poison").string();
+	const outcome r = build_it("CPATH=" + where + " C_INCLUDE_PATH=" +
+				   where + " CPLUS_INCLUDE_PATH=" + where);
+	EXPECT_EQ(r.code, 0) << r.out;
+	expect_whole();
+}
+
+TEST_F(BuildLibc, EachWordOfTheCompilerIsLookedFor)
+{
+	outcome r = build_it("CC='no-such-ccache gcc'");
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, "missing: no-such-ccache; ")) << r.out;
+	r = build_it("CC='gcc -O1'");
+	EXPECT_EQ(r.code, 0) << r.out;
+}
+
 TEST_F(BuildLibc, PatchThatDoesNotApplyNamesFileAndHunk)
 {
 	fs::path second = patches / "musl/0002-again.patch";

@@ -78,6 +78,7 @@ build_sysroot() {
 		die 4 "cannot write to $work and $(dirname "$prefix")"
 	take_lock && built && return
 	need_source
+	build_log
 	sha=$(checksum "$tarball")
 	fixes_sha=''
 	[ -z "$fixes" ] || fixes_sha=$(checksum "$fixes")
@@ -149,7 +150,7 @@ apply_patches() {
 			--no-backup-if-mismatch -i "$patch" && continue
 		! disk_full || return 1
 		die 4 "$base does not apply to ${tarball##*/}:" \
-			"$(failed_hunks "$patch"); log: $log"
+			"$(failed_hunks "$patch"); log: $(kept_log)"
 	done
 }
 
