@@ -53,6 +53,9 @@ TEST_F(Installed, IsWhatTheTreeHas)
 		"share/gdb/auto-load/usr/local/lib/" +
 			real.filename().string() + "-gdb.py",
 		"share/librseq/librseq-gdb.py",
+		"share/bash-completion/completions/build-libc",
+		"share/bash-completion/completions/rseq-info",
+		"share/zsh/site-functions/_rseq-info",
 	};
 
 	for (const auto &e : fs::directory_iterator(source_dir() /
