@@ -412,9 +412,7 @@ TEST_F(BuildLibc, UpToDateNeedsNoLog)
 TEST_F(BuildLibc, OtherHeadersAreNotFound)
 {
 	write(dir / "poison/link.h", "#error poison\n");
-	const std::string where = (dir / "poison").string();
-	const outcome r = build_it("CPATH=" + where + " C_INCLUDE_PATH=" +
-				   where + " CPLUS_INCLUDE_PATH=" + where);
+	const outcome r = build_it("CPATH=" + (dir / "poison").string());
 	EXPECT_EQ(r.code, 0) << r.out;
 	expect_whole();
 }
