@@ -2,15 +2,23 @@
 # release and a component main, a stanza for the sources of another suite;
 # for a suite of security updates, for each place that has this machine's own.
 
+# Is it the machine's own release, or that of its security updates? Of awk only
+# what mawk has, too.
+function is_own(name,    release)
+{
+	release = suite ~ /-security$/ ? codename "-security" : codename
+	if (name == release)
+		return 1
+	if (suite ~ /-security$/)
+		return name ~ /^(oldoldstable|oldstable|stable|testing)-security$/
+	return name ~ /^(oldoldstable|oldstable|stable|testing|sid|unstable)$/
+}
+
 function flush(    i, n, word, own)
 {
 	n = split(field["suites"], word, " ")
 	for (i = 1; i <= n; i++)
-		if (suite ~ /-security$/ ?
-		    word[i] == codename "-security" ||
-		    word[i] ~ /^(oldoldstable|oldstable|stable|testing)-security$/ :
-		    word[i] == codename ||
-		    word[i] ~ /^(oldoldstable|oldstable|stable|testing|sid|unstable)$/)
+		if (is_own(word[i]))
 			own = 1
 	if (own && (" " field["components"] " ") ~ / main / &&
 	    tolower(field["enabled"]) !~ /^ *no/) {
