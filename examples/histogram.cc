@@ -143,8 +143,9 @@ bool compare(bytes in, unsigned threads)
 	memset(rows, 0, cpus * sizeof *rows);
 	t = count(in, threads, [&](auto each) {
 		each([&](unsigned char c) {
-			__atomic_fetch_add(&rows[rseq_cpu_start() % cpus].n[c],
-					   1, __ATOMIC_RELAXED);
+			/* always below cpus: no test, no division */
+			__atomic_fetch_add(&rows[rseq_cpu_start()].n[c], 1,
+					   __ATOMIC_RELAXED);
 		});
 	});
 	memset(got, 0, sizeof got);
@@ -174,6 +175,20 @@ int usage(FILE *to, int status)
 	return status;
 }
 
+}
+
+/* What the numbers can show here, so that nobody takes them for more. */
+void expect(unsigned cpus)
+{
+	if (cpus == 1)
+		puts("one cpu: nothing contends; what is left is the price of "
+		     "an instruction");
+	else
+		printf("%u cpus%s: with more of them the shared atomic gets "
+		       "slower, the per-cpu ones do not;\nthread-local is "
+		       "faster still, where memory per thread does not "
+		       "matter\n", cpus,
+		       cpus < 8 ? " contend little" : "");
 }
 
 /* What a program pays to know its cpu: see it with objdump. */
@@ -229,5 +244,6 @@ int main(int argc, char **argv)
 		     threads))
 		return 1;
 	puts("all counts are equal to the sequential count");
+	expect(rseq_cpu_limit());
 	return 0;
 }

@@ -48,6 +48,11 @@ class BuildLibc : public testing::Test
 		char name[] = "/tmp/build_libc_test.XXXXXX";
 		dir = mkdtemp(name);
 		fs::permissions(dir, fs::perms(0755)); // for apt's own user
+		// A root of Debian has mawk, which forgives less than gawk.
+		fs::create_directories(dir / "awk");
+		if (have("mawk"))
+			sh("ln -s $(command -v mawk) " +
+			   (dir / "awk/awk").string());
 		patches = dir / "libc-patches";
 		prefix = dir / "build/sysroot/musl-0.1";
 		fs::copy(source_dir() / "libc-patches", patches,
@@ -98,7 +103,8 @@ class BuildLibc : public testing::Test
 	std::string command(const std::string &arguments,
 			    const std::string &environment = "") const
 	{
-		return "env -u CC -u TLABI_SOURCES TLABI_OFFLINE=1 TLABI_BUILD=" +
+		return "env -u CC -u TLABI_SOURCES TLABI_OFFLINE=1 PATH=" +
+		       (dir / "awk").string() + ":$PATH TLABI_BUILD=" +
 		       (dir / "build").string() + " " + environment + " " +
 		       (patches / "build-libc").string() + " " + arguments;
 	}
@@ -293,13 +299,15 @@ TEST_F(BuildLibc, ListShowsDefaultSourceAndSysroot)
 {
 	outcome r = build("--list");
 	EXPECT_EQ(r.code, 0);
-	EXPECT_TRUE(has(r.out, "musl-0.1     default  -          not built"))
+	EXPECT_TRUE(has(r.out, "musl-0.1     default  -          none"
+			       "               not built"))
 		<< r.out;
 	ASSERT_EQ(build_it().code, 0);
 	fs::create_directories(dir / "build/cache");
 	fs::copy(tarball, dir / "build/cache");
 	r = build("--list");
-	EXPECT_TRUE(has(r.out, "default  cache      " + prefix.string()))
+	EXPECT_TRUE(has(r.out, "default  cache      none               " +
+				       prefix.string()))
 		<< r.out;
 }
 
@@ -370,6 +378,58 @@ TEST_F(BuildLibc, MissingToolIsNamedBeforeAnythingStarts)
 	EXPECT_TRUE(has(r.out, " make patch\n")) << r.out;
 	EXPECT_EQ(std::count(r.out.begin(), r.out.end(), '\n'), 1);
 	EXPECT_FALSE(fs::exists(dir / "build/work"));
+}
+
+TEST_F(BuildLibc, LogOfABuildUnderWayIsLeftAlone)
+{
+	const fs::path log = dir / "build/log/musl-0.1.log";
+	const std::string known = content(patches / "sources");
+
+	write(patches / "sources",
+	      "musl-0.2 musl-0.2.tar.gz " + std::string(64, '0') +
+		      " http://127.0.0.1:9/\n" + known);
+	manifest();
+	write(log, "of another run\n");
+	for (const char *what : {"--which musl", "--fetch-only musl-0.1",
+				 "--unpack musl-0.1 "}) {
+		const std::string more = std::string(what).ends_with(" ") ?
+			(dir / "tree").string() : "";
+		const outcome r = build("--source-dir " +
+					(dir / "tarballs").string() + " " +
+					what + more);
+		EXPECT_EQ(r.code, 0) << r.out;
+		EXPECT_EQ(content(log), "of another run\n") << what;
+	}
+	EXPECT_EQ(content(dir / "tree/greeting"), "one\npatched\nthree\n");
+}
+
+TEST_F(BuildLibc, UpToDateNeedsNoLog)
+{
+	ASSERT_EQ(build_it().code, 0);
+	fs::remove(dir / "build/log/musl-0.1.log");
+	fs::create_directory(dir / "build/log/musl-0.1.log");
+	const outcome r = build_it();
+	EXPECT_EQ(r.code, 0);
+	EXPECT_EQ(r.out, "musl-0.1: up to date: " + prefix.string() + "\n" +
+				 prefix.string() + "\n");
+}
+
+// What a developer's shell may set, and a libc must not be built with.
+TEST_F(BuildLibc, OtherHeadersAreNotFound)
+{
+	write(dir / "poison/link.h", "#error poison\n");
+	const outcome r = build_it("CPATH=" + (dir / "poison").string());
+	EXPECT_EQ(r.code, 0) << r.out;
+	expect_whole();
+}
+
+TEST_F(BuildLibc, EachWordOfTheCompilerIsLookedFor)
+{
+	outcome r = build_it("CC='no-such-ccache gcc'");
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, "missing: no-such-ccache; ")) << r.out;
+	r = build_it("CC='gcc -O1'");
+	EXPECT_EQ(r.code, 0) << r.out;
 }
 
 TEST_F(BuildLibc, PatchThatDoesNotApplyNamesFileAndHunk)
@@ -459,13 +519,167 @@ TEST_F(BuildLibc, NoNetworkIsSaidSo)
 			 "TLABI_OFFLINE= TLABI_APT_ETC=" +
 				 (dir / "apt").string());
 	EXPECT_EQ(r.code, 3);
-	EXPECT_TRUE(has(r.out, "http://127.0.0.1:9/ cannot be reached"))
-		<< r.out;
 	EXPECT_TRUE(has(r.out, "give it by --source-dir")) << r.out;
 	EXPECT_TRUE(has(r.out, "to be had: none")) << r.out;
-	EXPECT_TRUE(has(r.out, "archive cannot be reached") ||
+	for (const std::string how : {"curl", "wget"})
+		EXPECT_TRUE(has(r.out, "http://127.0.0.1:9/ cannot be had by " +
+					       how + ": ") ||
+			    has(r.out, "there is no " + how))
+			<< r.out;
+	EXPECT_TRUE(has(r.out, "suite trixie cannot be had: ") ||
 		    has(r.out, "this machine has no apt"))
 		<< r.out;
+}
+
+// A stand-in for the machine's own tool of that name.
+class Chain : public BuildLibc
+{
+      protected:
+	std::string environment, port;
+	fs::path bin;
+
+	void SetUp() override
+	{
+		BuildLibc::SetUp();
+		if (system("command -v apt-get gpg gpgconf python3 curl wget "
+			   ">/dev/null"))
+			GTEST_SKIP() << "apt-get, gpg, python3, curl or wget "
+					"is not here";
+		bin = dir / "bin";
+		environment = "TLABI_OFFLINE= http_proxy= TLABI_APT_ETC=" +
+			      (dir / "apt").string() + " PATH=" +
+			      bin.string() + ":$PATH";
+		fs::create_directories(bin);
+		if (fs::exists(dir / "awk/awk"))
+			fs::copy_symlink(dir / "awk/awk", bin / "awk");
+	}
+
+	void archive(const std::string &valid_until = "")
+	{
+		outcome r = sh("bash " + (data / "archive").string() + " " +
+			       dir.string() + " '" + valid_until + "'");
+		ASSERT_EQ(r.code, 0) << r.out;
+		write(dir / "apt/sources.list",
+		      "deb [signed-by=" + (dir / "key.gpg").string() +
+			      "] file:" + (dir / "repo").string() +
+			      " stable main\n");
+	}
+
+	void breaks(const std::string &tool)
+	{
+		write(bin / tool, "#!/bin/sh\necho '" + tool +
+					  ": the wire is cut' >&2\nexit 7\n");
+		fs::permissions(bin / tool, fs::perms(0755));
+	}
+};
+
+TEST_F(Chain, EachLinkIsTriedWhenThoseBeforeAreBroken)
+{
+	archive();
+	std::string pid = sh("python3 " + (data / "serve").string() + " " +
+			     (dir / "tarballs").string() +
+			     " >/dev/null 2>&1 & echo $!; while [ ! -s " +
+			     (dir / "tarballs/port").string() +
+			     " ]; do sleep 0.1; done")
+				  .out;
+	const std::string upstream =
+		"http://127.0.0.1:" + content(dir / "tarballs/port") + "/";
+	write(patches / "sources",
+	      "musl-0.1 musl_0.1.orig.tar.gz " + checksum() +
+		      " archive:forky,trixie\nmusl-0.1 musl-0.1.tar.gz " +
+		      checksum() + " " + upstream + "\n");
+	// Broken: what is given, what is kept, and the first suite.
+	write(dir / "given/musl-0.1.tar.gz", "no archive");
+	write(dir / "build/cache/musl-0.1.tar.gz", "no archive");
+	const std::string ask = "--fetch-only --source-dir " +
+				(dir / "given").string() + " musl-0.1";
+	outcome r = build(ask, environment);
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "given/musl-0.1.tar.gz is corrupt")) << r.out;
+	EXPECT_TRUE(has(r.out, "cache/musl-0.1.tar.gz is corrupt")) << r.out;
+	EXPECT_TRUE(has(r.out, "cache/musl_0.1.orig.tar.gz\n")) << r.out;
+
+	// The second one, too: it delivers something else.
+	write(dir / "repo/pool/musl_0.1.orig.tar.gz", "no archive");
+	for (const std::string broken : {"", "curl"}) {
+		fs::remove_all(dir / "build/cache");
+		if (!broken.empty())
+			breaks(broken);
+		r = build(ask, environment);
+		EXPECT_EQ(r.code, 0) << r.out;
+		EXPECT_TRUE(has(r.out, "cache/musl-0.1.tar.gz\n")) << r.out;
+	}
+
+	// All of them: each reason is given.
+	fs::remove_all(dir / "build/cache");
+	breaks("wget");
+	r = build(ask, environment);
+	sh("kill " + pid);
+	EXPECT_EQ(r.code, 3) << r.out;
+	for (const std::string &reason :
+	     strings{"not in " + (dir / "given").string(),
+		     "suite forky cannot be had: ",
+		     "suite trixie did not deliver musl_0.1.orig.tar.gz: ",
+		     upstream.substr(0, upstream.size()) +
+			     " cannot be had by curl: the wire is cut",
+		     " cannot be had by wget: the wire is cut"})
+		EXPECT_TRUE(has(r.out, reason)) << reason << "\n" << r.out;
+}
+
+// The default's suite is out of reach: the version before it is not.
+TEST_F(Chain, AnotherVersionsSuiteIsAskedAllTheSame)
+{
+	archive();
+	write(patches / "sources",
+	      "musl-0.2 musl_0.2.orig.tar.gz " + std::string(64, '0') +
+		      " archive:forky,sid\nmusl-0.1 musl_0.1.orig.tar.gz " +
+		      checksum() + " archive:trixie\n");
+	outcome r = build("--fetch-only musl", environment);
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "cache/musl_0.1.orig.tar.gz\n")) << r.out;
+}
+
+TEST_F(Chain, AnExpiredSuiteIsCalledExpired)
+{
+	archive("Sat, 01 Jan 2022 00:00:00 UTC");
+	table("musl_0.1.orig.tar.gz", "archive:trixie");
+	// Whatever the system's apt has been told about dates.
+	write(bin / "apt-get", "#!/bin/sh\nexec " +
+		first_word(sh("command -v apt-get").out) +
+		" -o Acquire::Check-Valid-Until=true -o "
+		"Acquire::Check-Date=true \"$@\"\n");
+	fs::permissions(bin / "apt-get", fs::perms(0755));
+	std::string list = content(dir / "apt/sources.list");
+	list.insert(list.find('[') + 1, "check-valid-until=no ");
+	write(dir / "apt/sources.list", list);
+	EXPECT_EQ(build("--fetch-only musl-0.1", environment).code, 0);
+	fs::remove_all(dir / "build/cache");
+	list.replace(list.find("=no "), 4, "=yes ");
+	write(dir / "apt/sources.list", list);
+	outcome r = build("--fetch-only musl-0.1", environment);
+	EXPECT_EQ(r.code, 3) << r.out;
+	EXPECT_TRUE(has(r.out, "suite trixie cannot be had: Release file"))
+		<< r.out;
+	EXPECT_TRUE(has(r.out, "is expired")) << r.out;
+}
+
+// Without make one has no use for a source, nor for advice about sources.
+TEST_F(BuildLibc, ToolsAreAskedForBeforeSources)
+{
+	fs::path bin = dir / "bin";
+	fs::create_directories(bin);
+	sh("cd " + bin.string() +
+	   " && ln -s /bin/[!.]* /usr/bin/[!.]* .; rm make");
+	write(patches / "sources",
+	      content(patches / "sources") + "musl-0.2 musl-0.2.tar.gz " +
+		      checksum() + " http://127.0.0.1:9/\n");
+	for (const std::string name : {"musl", "musl-0.1"}) {
+		outcome r = build(name, "PATH=" + bin.string());
+		EXPECT_EQ(r.code, 3);
+		EXPECT_TRUE(has(r.out, "build-libc: missing: make; "))
+			<< r.out;
+		EXPECT_FALSE(has(r.out, "source")) << r.out;
+	}
 }
 
 TEST_F(BuildLibc, ArchiveIsAskedWithoutTouchingTheSystems)
@@ -537,6 +751,150 @@ TEST_F(BuildLibc, UpstreamIsAskedAndWhatItSendsIsChecked)
 	EXPECT_EQ(bad.code, 3);
 	EXPECT_TRUE(has(bad.out, "corrupt or truncated")) << bad.out;
 	EXPECT_FALSE(fs::exists(dir / "build/cache/musl-0.1.tar.gz"));
+}
+
+// The distribution's fixes: a line before the others of the greeting.
+class Fixes : public BuildLibc
+{
+      protected:
+	static fs::path fixes_of(const std::string &revision)
+	{
+		return "musl_" + revision + ".debian.tar.xz";
+	}
+
+	void make_fixes(const std::string &revision, const std::string &line)
+	{
+		const fs::path debian = dir / "debian/patches";
+		write(debian / "series", "# the order\n\nfirst.diff\n");
+		write(debian / "first.diff",
+		      "--- a/greeting\n+++ b/greeting\n@@ -1,3 +1,4 @@\n+" +
+			      line + "\n one\n hello\n three\n");
+		ASSERT_TRUE(sh("tar -C " + dir.string() + " -cJf " +
+			       (tarball.parent_path() / fixes_of(revision))
+				       .string() +
+			       " debian").ok());
+	}
+
+	void fixes_table(const std::string &kind)
+	{
+		const std::string known = fixes_of("0.1-1");
+		fs::rename(tarball, tarball.parent_path() /
+					    "musl_0.1.orig.tar.gz");
+		tarball = tarball.parent_path() / "musl_0.1.orig.tar.gz";
+		table("musl_0.1.orig.tar.gz", "archive:trixie");
+		write(patches / "sources",
+		      content(patches / "sources") + "musl-0.1 " + known + " " +
+			      first_word(sh("sha256sum " +
+					    (tarball.parent_path() / known)
+						    .string()).out) +
+			      " " + kind + ":trixie-security,trixie\n");
+	}
+
+	std::string greeting() const
+	{
+		return content(prefix / "lib/greeting");
+	}
+};
+
+TEST_F(Fixes, GoOnBeforeThePatches)
+{
+	make_fixes("0.1-1", "mended");
+	fixes_table("fixes");
+	EXPECT_TRUE(has(build("--list").out, "  0.1-1  "));
+	outcome r = build_it();
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_EQ(greeting(), "mended\none\npatched\nthree\n");
+	EXPECT_TRUE(has(content(prefix / "share/tlabi/sysroot.txt"),
+			"\nfixes=musl_0.1-1.debian.tar.xz\n"));
+	EXPECT_TRUE(has(build_it().out, "up to date"));
+
+	const std::string tarballs = "--source-dir " +
+		tarball.parent_path().string() + " musl-0.1";
+	ASSERT_EQ(build("--stock " + tarballs).code, 0);
+	EXPECT_EQ(content(dir / "build/sysroot/musl-0.1-stock/lib/greeting"),
+		  "mended\none\nhello\nthree\n");
+
+	r = build("--upstream " + tarballs);
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "a plain release with no later fixes"))
+		<< r.out;
+	EXPECT_EQ(content(dir / "build/sysroot/musl-0.1-upstream/lib/greeting"),
+		  "one\npatched\nthree\n");
+}
+
+TEST_F(Fixes, ThatCannotBeHadAreMissed)
+{
+	make_fixes("0.1-1", "mended");
+	fixes_table("fixes");
+	fs::remove(tarball.parent_path() / fixes_of("0.1-1"));
+	const outcome r = build_it();
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, "no source for musl-0.1: no fixes: not in"))
+		<< r.out;
+	EXPECT_TRUE(has(r.out, "(musl_0.1.orig.tar.gz"
+			       " musl_0.1-1.debian.tar.xz)")) << r.out;
+	EXPECT_FALSE(complete());
+}
+
+TEST_F(Fixes, ThatOursAreMadeForCannotBeLeftOut)
+{
+	make_fixes("0.1-1", "mended");
+	fixes_table("base");
+	const std::string tarballs = "--source-dir " +
+		tarball.parent_path().string() + " musl-0.1";
+	const outcome r = build("--upstream " + tarballs);
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "made for the distribution's source")) << r.out;
+	EXPECT_EQ(build("--stock --upstream " + tarballs).code, 0);
+	EXPECT_EQ(build_it().code, 0);
+}
+
+TEST_F(Fixes, ThatDoNotApplyFailTheBuild)
+{
+	make_fixes("0.1-1", "mended\n bogus");
+	fixes_table("fixes");
+	const outcome r = build_it();
+	EXPECT_EQ(r.code, 4);
+	EXPECT_TRUE(has(r.out, "fixes of musl-0.1 failed")) << r.out;
+	EXPECT_FALSE(complete());
+}
+
+TEST_F(Fixes, NewerOnesOfTheArchiveAreTakenOnItsSignature)
+{
+	if (system("command -v apt-get gpg gpgconf >/dev/null"))
+		GTEST_SKIP() << "apt-get or gpg is not here";
+	make_fixes("0.1-1", "mended");
+	make_fixes("0.1-2", "newer");
+	fs::copy(tarball, tarball.parent_path() / "musl_0.1.orig.tar.gz");
+	outcome r = sh("bash " + (data / "archive").string() + " " +
+		       dir.string());
+	ASSERT_EQ(r.code, 0) << r.out;
+	fs::remove(tarball.parent_path() / "musl_0.1.orig.tar.gz");
+	fixes_table("fixes");
+	write(dir / "apt/sources.list",
+	      "deb [signed-by=" + dir.string() + "/key.gpg] file:" +
+		      dir.string() + "/repo stable main\n");
+	const std::string environment =
+		"TLABI_OFFLINE= TLABI_APT_ETC=" + (dir / "apt").string();
+
+	r = build("musl-0.1", environment);
+	ASSERT_EQ(r.code, 0) << r.out
+		<< content(dir / "build/log/musl-0.1.log");
+	EXPECT_TRUE(has(r.out, "musl_0.1-2.debian.tar.xz is newer than what"
+			       " is known here")) << r.out;
+	EXPECT_EQ(greeting(), "newer\none\npatched\nthree\n");
+	EXPECT_TRUE(has(build("musl-0.1").out, "up to date"));
+
+	// One that is in the table has to be what the table says.
+	fs::remove_all(dir / "build");
+	std::string rows = content(patches / "sources");
+	rows += "musl-0.1 musl_0.1-2.debian.tar.xz " + std::string(64, '0') +
+		" fixes:trixie\n";
+	write(patches / "sources", rows);
+	r = build("musl-0.1", environment);
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "corrupt or truncated")) << r.out;
+	EXPECT_EQ(greeting(), "mended\none\npatched\nthree\n");
 }
 
 class Interrupted : public BuildLibc,

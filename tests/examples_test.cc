@@ -203,3 +203,29 @@ TEST_P(OwnSectionOn, AnotherArchitectureCompilesAndRuns)
 		expect_exact(run({qemu, out}));
 	}
 }
+
+/* Each of its competitors as its friend would write it. */
+TEST(Histogram, CountsEachByteAndDividesNowhere)
+{
+	const fs::path out = scratch_dir() / "histogram", object =
+		out.string() + ".o";
+	outcome got = compile(strings{cxx()} + rseq_include_flags() + strings{
+		"-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror",
+		"-fno-exceptions", "-fno-rtti", "-c",
+		source_dir() / "examples/histogram.cc"}, object);
+	ASSERT_TRUE(got.ok()) << got;
+	/* A division a count costs more than what is compared. */
+	EXPECT_EQ(all_matches(sh("objdump -d " + object.string()).out,
+			      "\\s(i?div)[lq]?\\s"), std::set<std::string>{});
+	got = compile({cxx(), "-pthread", object,
+		       librseq(libcs().front(), {})}, out);
+	ASSERT_TRUE(got.ok()) << got;
+	got = run({out, out});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_TRUE(has(got.out, "all counts are equal to the sequential "
+				 "count\n")) << got;
+	EXPECT_EQ(all_matches(got.out, "\n  (\\w.*?)  +\\d"),
+		  (std::set<std::string>{"sequential, no threads",
+			"rseq_counter_add", "shared atomic", "per-cpu atomic",
+			"plain thread-local"})) << got;
+}

@@ -79,19 +79,22 @@ tree stock_twin(const tree &patched)
 	if (fs::exists(done))
 		return twin;
 	fs::remove_all(dir);
-	fs::create_directories(twin.src);
 	fs::create_directories(twin.obj);
-	const outcome tarball = run({
-		(source_dir() / "libc-patches/build-libc").string(),
-		"--fetch-only", patched.name });
-	EXPECT_TRUE(tarball.ok()) << tarball;
-	std::string path = tarball.out;
-	while (!path.empty() && std::isspace((unsigned char)path.back()))
-		path.pop_back();
+	const std::string plain = "-upstream";
+	std::string version = patched.name;
+	strings unpack = {source_dir() / "libc-patches/build-libc", "--stock",
+			  "--unpack"};
+	if (version.ends_with(plain)) {
+		version.resize(version.size() - plain.size());
+		unpack.push_back("--upstream");
+	}
+	const outcome unpacked = run(unpack + strings{version, twin.src},
+				     {{}, std::chrono::seconds(600)});
+	EXPECT_TRUE(unpacked.ok()) << unpacked;
 	const outcome made = run({ "sh", "-c",
-		"set -e; tar -xf \"$1\" -C \"$2\" --strip-components=1; cd \"$3\";"
-		" eval \"\\\"$2/configure\\\" $(\"$4/config.status\" --config)\"",
-		"sh", path, twin.src.string(), twin.obj.string(),
+		"set -e; cd \"$2\";"
+		" eval \"\\\"$1/configure\\\" $(\"$3/config.status\" --config)\"",
+		"sh", twin.src.string(), twin.obj.string(),
 		patched.obj.string() }, { {}, std::chrono::seconds(600) });
 	EXPECT_TRUE(made.ok()) << made;
 	if (made.ok())

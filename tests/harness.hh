@@ -131,7 +131,8 @@ fs::path probes_dir();		/* tests/probes in the source */
 fs::path tlabi_build();		/* TLABI_BUILD */
 fs::path sysroots_dir();
 fs::path scratch_dir();		/* tests/work in the build */
-std::string cc(), cxx();	/* CC, CXX */
+std::string cc(), cxx();	/* CC, CXX; a virtual machine's if there is */
+std::string tool(const std::string &name);	/* objdump and the like */
 std::string clang();		/* CLANG; empty if there is none */
 std::string clang_or_none();	/* a name that is not found, then */
 bool have(const std::string &tool);
@@ -175,6 +176,8 @@ const link_mode &pie();
 
 /* ---- building ---- */
 
+/* What changes whenever a file does. */
+std::string stamp(const fs::path &file);
 /* Compile to output unless that is up to date; the compiler's outcome. */
 outcome compile(const strings &command, const fs::path &output);
 
@@ -231,10 +234,32 @@ protected:
 	const harness::libc &libc() const { return GetParam(); }
 };
 
-/* ---- what the kernel gives ---- */
+/* ---- the machine that the programs run on ---- */
 
+struct machine {
+	bool virtual_one = false;
+	std::string triple;	/* of its compilers; empty: this machine's */
+	std::string isa;	/* as in a triple */
+	std::string release;	/* of its kernel */
+	unsigned int feature_size, feature_align;	/* AT_RSEQ_... */
+	unsigned int cpus;
+	int slow = 1;		/* so many times longer may anything take */
+	/* How long a program under load runs, and how often what the load is
+	   to bring about then happens at least: on two cores, or emulated. */
+	int seconds = 30;
+	long enough = 1000;
+};
+
+const machine &the_machine();
 /* AT_RSEQ_FEATURE_SIZE, and the length that a libc with the line registers. */
 unsigned int kernel_feature_size();
 unsigned int line_length();
+int line_offset();		/* from the thread pointer */
+
+/* What run() does with a program that is built for a virtual machine. */
+bool runs_there(const strings &command);
+outcome run_there(const strings &command, const options &how);
+/* Fill in how it ended, from what waitpid(2) says. */
+void ended(outcome *what, int status);
 
 } // namespace harness

@@ -100,3 +100,43 @@ TEST(Compile, RedoesWhatChangedOnly)
 	EXPECT_FALSE(compile(command, out).ok());
 	EXPECT_FALSE(fs::exists(out)) << "an old program is no result";
 }
+
+/* Here, or on the virtual machine that tests/vm/run has booted. */
+TEST(Machine, RunsWhatIsBuiltForItAndIsWhatItSays)
+{
+	const fs::path dir = scratch_dir() / "harness", file = dir / "file";
+
+	fs::create_directories(dir);
+	std::ofstream(dir / "machine.c") <<
+		"#include <stdio.h>\n#include <stdlib.h>\n"
+		"#include <sys/utsname.h>\n#include <unistd.h>\n"
+		"int main(int n, char **arg) {\n"
+		"	char text[9] = \"\"; struct utsname u; uname(&u);\n"
+		"	FILE *f = n > 1 ? fopen(arg[1], \"r\") : NULL;\n"
+		"	if (f && !fgets(text, sizeof text, f)) return 1;\n"
+		"	printf(\"release=%s\\nisa=%s\\nfile=%s\\nmine=%s\\n"
+		"cpus=%ld\\n\", u.release, u.machine, text,\n"
+		"		getenv(\"MINE\"), sysconf(_SC_NPROCESSORS_ONLN));\n"
+		"	fputs(\"problem\", stderr);\n"
+		"	if (n > 2) for (;;) pause();\n"
+		"	return 7; }\n";
+	std::ofstream(file) << "content";
+	ASSERT_TRUE(compile({cc(), "-static", dir / "machine.c"},
+			    dir / "machine").ok());
+	outcome got = run({dir / "machine", file}, {{"MINE=1=2"}});
+	EXPECT_EQ(got.code, 7) << got;
+	EXPECT_EQ(got.text("release"), the_machine().release);
+	EXPECT_EQ(got.text("isa"), the_machine().isa);
+	EXPECT_EQ(got.number("cpus"), the_machine().cpus);
+	EXPECT_EQ(got.text("file"), "content");
+	EXPECT_EQ(got.text("mine"), "1=2");
+	EXPECT_EQ(got.err, "problem");
+	/* A file that has changed is sent again. */
+	std::ofstream(file) << "other";
+	EXPECT_EQ(run({dir / "machine", file}).text("file"), "other");
+	got = run({dir / "machine", file, "wait"},
+		  {{}, std::chrono::seconds(1)});
+	EXPECT_TRUE(got.timed_out);
+	EXPECT_EQ(got.signal, SIGKILL);
+	EXPECT_EQ(run({dir / "machine"}).code, 7) << "and goes on";
+}

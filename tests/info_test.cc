@@ -2,6 +2,7 @@
 /* rseq-info, the program, says what rseq_query() does and why. */
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "harness.hh"
 
@@ -27,8 +28,8 @@ TEST_F(Info, PrintsTheStateForPeople)
 	outcome got = run({program});
 
 	ASSERT_TRUE(got.ok()) << got;
-	for (const char *text : {"owner ", "offset ", "registered ",
-				 "feature size ", "state ", "cpu ", "node ",
+	for (const char *text : {"owner ", "the libc's ", "offset ",
+				 "registered ", "mode ", "feature size ", "state ", "cpu ", "node ",
 				 "mm_cid ", "event "})
 		EXPECT_TRUE(says(got, text)) << text << got;
 	EXPECT_EQ(got.err, "");
@@ -60,6 +61,36 @@ TEST_F(Info, NamesTheReasonWhenOff)
 	got = run({refuse, std::to_string(EPERM), program, "--json"});
 	EXPECT_TRUE(says(got, "\"registered\": false")) << got;
 	EXPECT_TRUE(says(got, "\"errno\": 1")) << got;
+	EXPECT_TRUE(says(got, "\"sections\": false")) << got;
+}
+
+/* Both say that a thread is registered on a kernel that restarts nothing. */
+TEST_F(Info, JsonAndTextAgree)
+{
+	const std::string source = content(source_dir() /
+					   "librseq/rseq-info.cc");
+	const fs::path out = scratch_dir() / "info-no-sections";
+	/* The kernel here does restart them: a stand-in for the library. */
+	std::ofstream(out.string() + ".cc")
+		<< "#include <rseq/rseq.h>\n"
+		   "int fake(rseq_info *i, size_t size)\n{\n"
+		   "\tint err = rseq_query(i, size);\n"
+		   "\ti->reason = RSEQ_ON_NO_SECTIONS;\n\treturn err;\n}\n"
+		   "#define rseq_query fake\n"
+		<< source;
+	const outcome built = compile(strings{cxx(), "-std=c++20",
+		"-DPACKAGE_VERSION=\"0\"", "-I",
+		source_dir() / "librseq"} + rseq_include_flags() + strings{
+		out.string() + ".cc",
+		source_dir() / "librseq/rseq-info-stats.cc",
+		librseq(libcs().front(), {})}, out);
+	ASSERT_TRUE(built.ok()) << built;
+	outcome got = run({out});
+	EXPECT_TRUE(says(got, "registered, but this kernel does not restart "
+			      "sections")) << got;
+	got = run({out, "--json"});
+	EXPECT_TRUE(says(got, "\"registered\": true")) << got;
+	EXPECT_TRUE(says(got, "\"sections\": false")) << got;
 }
 
 TEST_F(Info, RefusesUnknownArguments)
@@ -69,6 +100,14 @@ TEST_F(Info, RefusesUnknownArguments)
 	EXPECT_EQ(got.code, 2) << got;
 	EXPECT_NE(got.err.find("'--bogus'"), std::string::npos) << got;
 	EXPECT_EQ(got.out, "") << got;
+	for (const strings &wrong : {strings{"--json", "extra"},
+				     strings{"--stats"}, strings{"-j"},
+				     strings{"--json=1"}}) {
+		got = run(strings{program} + wrong);
+		EXPECT_EQ(got.code, 2) << got;
+		EXPECT_TRUE(has(got.err, "Usage: ")) << got;
+		EXPECT_EQ(got.out, "") << got;
+	}
 	EXPECT_TRUE(run({program, "--help"}).ok());
 	EXPECT_TRUE(run({program, "--version"}).ok());
 	EXPECT_FALSE(run({"sh", "-c", "exec \"$0\" > /dev/full", program}).ok())
@@ -139,10 +178,13 @@ TEST_P(Stats, AreShownByRseqInfo)
 	EXPECT_EQ(all_matches(got.out, "\nall +(\\d+) "),
 		  std::set<std::string>{"300"}) << got;
 
-	got = run({info, "--json", "--stats", build_rseq("stats")});
-	ASSERT_TRUE(got.ok()) << got;
-	EXPECT_EQ(all_matches(got.out, "\"commits\": (\\d+),"),
-		  (std::set<std::string>{"100", "200"})) << got;
+	for (const strings &order : {strings{"--json", "--stats"},
+				     strings{"--stats", "--json"}}) {
+		got = run(strings{info} + order + strings{build_rseq("stats")});
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(all_matches(got.out, "\"commits\": (\\d+),"),
+			  (std::set<std::string>{"100", "200"})) << got;
+	}
 }
 
 TEST_F(Info, PassesTheProgramsStatusOn)

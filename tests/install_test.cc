@@ -53,6 +53,9 @@ TEST_F(Installed, IsWhatTheTreeHas)
 		"share/gdb/auto-load/usr/local/lib/" +
 			real.filename().string() + "-gdb.py",
 		"share/librseq/librseq-gdb.py",
+		"share/bash-completion/completions/build-libc",
+		"share/bash-completion/completions/rseq-info",
+		"share/zsh/site-functions/_rseq-info",
 	};
 
 	for (const auto &e : fs::directory_iterator(source_dir() /
@@ -202,6 +205,119 @@ TEST_F(Installed, RseqInfoRuns)
 	EXPECT_TRUE(ran.ok()) << ran;
 	EXPECT_NE(ran.out.find("\"registered\": true"), std::string::npos)
 		<< ran;
+}
+
+/* A static program needs no more than pkg-config says. */
+TEST_F(Installed, AStaticProgramBuildsWithPkgConfig)
+{
+	if (!have("pkg-config"))
+		GTEST_SKIP() << "no pkg-config";
+	const fs::path source = root / "static.c", program = root / "static";
+	std::ofstream(source) << "#include <rseq/rseq.h>\n"
+		"int main(void) { return rseq_cpu_limit() < 1; }\n";
+	const outcome built = sh("PKG_CONFIG_PATH=" +
+		(prefix / "lib/pkgconfig").string() +
+		" PKG_CONFIG_SYSROOT_DIR=" + root.string() + "; export "
+		"PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR; " + cc() +
+		" -static -o " + program.string() + " " + source.string() +
+		" $(pkg-config --static --cflags --libs librseq)");
+	ASSERT_TRUE(built.ok()) << built;
+	EXPECT_TRUE(run({ program.string() }).ok());
+}
+
+/*
+ * The other librseq is in no registry: a stand-in with its names, its soname
+ * and the one function that tells it from ours.
+ */
+class OtherLibrseq : public testing::Test {
+protected:
+	const fs::path root = scratch_dir() / "other",
+		       prefix = root / "usr/local";
+
+	void SetUp() override
+	{
+		fs::remove_all(root);
+		fs::create_directories(prefix / "include/rseq");
+		fs::create_directories(prefix / "lib");
+		std::ofstream(prefix / "include/rseq/rseq.h")
+			<< "int rseq_register_current_thread(void);\n";
+		std::ofstream(root / "other.c")
+			<< "int rseq_register_current_thread(void)\n"
+			   "{ return 42; }\n";
+		std::ofstream(root / "theirs.c")
+			<< "#include <rseq/rseq.h>\nint main(void)\n"
+			   "{ return rseq_register_current_thread() != 42; }\n";
+		std::ofstream(root / "ours.c")
+			<< "#include <rseq/rseq.h>\nint main(void)\n"
+			   "{ return rseq_cpu_limit() < 1; }\n";
+		const outcome made = sh(cc() + " -shared -fPIC -o " +
+			(prefix / "lib/librseq.so.0").string() +
+			" -Wl,-soname,librseq.so.0 " +
+			(root / "other.c").string() + " && ln -s librseq.so.0 " +
+			(prefix / "lib/librseq.so").string());
+		ASSERT_TRUE(made.ok()) << made;
+	}
+
+	outcome link(const std::string &name) const
+	{
+		return run({ cc(), "-o", root / name, root / (name + ".c"),
+			     "-I", prefix / "include", "-L", prefix / "lib",
+			     "-lrseq" });
+	}
+
+	outcome start(const std::string &name) const
+	{
+		return run({ root / name },
+			   { { "LD_LIBRARY_PATH=" +
+			       (prefix / "lib").string() } });
+	}
+
+	outcome install() const
+	{
+		return run({ "make", "-s", "-C", build_dir(), "install",
+			     "DESTDIR=" + root.string() });
+	}
+};
+
+TEST_F(OtherLibrseq, IsNotOverwritten)
+{
+	const std::set<std::string> before = files_below(prefix);
+	const outcome got = install();
+
+	EXPECT_FALSE(got.ok()) << got;
+	EXPECT_TRUE(has(got.err, "is another librseq's; choose another "
+				 "--prefix")) << got;
+	EXPECT_EQ(files_below(prefix), before);
+	EXPECT_EQ(content(prefix / "include/rseq/rseq.h"),
+		  "int rseq_register_current_thread(void);\n");
+	/* Said when it can still be chosen. */
+	const fs::path build = root / "build";
+	fs::create_directories(build);
+	const outcome configured = sh("cd " + build.string() + " && " +
+		(source_dir() / "configure").string() + " -q --prefix=" +
+		prefix.string());
+	EXPECT_TRUE(configured.ok()) << configured;
+	EXPECT_TRUE(has(configured.out, "another librseq is installed in " +
+					(prefix / "include").string()))
+		<< configured;
+}
+
+/* For running, both may be there: each program finds its own. */
+TEST_F(OtherLibrseq, RunsBesideOurs)
+{
+	ASSERT_TRUE(link("theirs").ok());
+	fs::remove_all(prefix / "include");
+	fs::remove(prefix / "lib/librseq.so");
+	ASSERT_TRUE(install().ok());
+	const outcome linked = link("ours");
+	ASSERT_TRUE(linked.ok()) << linked;
+	for (const char *name : { "theirs", "ours" }) {
+		const outcome got = start(name);
+		EXPECT_TRUE(got.ok()) << got;
+	}
+	const outcome needs = sh("objdump -p " + (root / "ours").string() +
+				 " | grep NEEDED");
+	EXPECT_TRUE(has(needs.out, "librseq.so.1\n")) << needs;
 }
 
 }

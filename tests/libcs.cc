@@ -32,7 +32,8 @@ fs::path probes_dir()
 
 fs::path scratch_dir()
 {
-	return build_dir() / "tests/work";
+	const fs::path all = build_dir() / "tests/work";
+	return the_machine().triple.empty() ? all : all / the_machine().triple;
 }
 
 fs::path tlabi_build()
@@ -42,17 +43,25 @@ fs::path tlabi_build()
 
 fs::path sysroots_dir()
 {
-	return tlabi_build() / "sysroot";
+	const fs::path all = tlabi_build() / "sysroot";
+	return the_machine().triple.empty() ? all : all / the_machine().triple;
+}
+
+/* A tool of binutils or gcc, for the machine that programs run on. */
+std::string tool(const std::string &name)
+{
+	const std::string &triple = the_machine().triple;
+	return triple.empty() ? name : triple + '-' + name;
 }
 
 std::string cc()
 {
-	return from_env("CC", "cc");
+	return the_machine().triple.empty() ? from_env("CC", "cc") : tool("gcc");
 }
 
 std::string cxx()
 {
-	return from_env("CXX", "c++");
+	return the_machine().triple.empty() ? from_env("CXX", "c++") : tool("g++");
 }
 
 bool have(const std::string &tool)
@@ -64,7 +73,9 @@ std::string clang()
 {
 	static const std::string found = [] {
 		std::string name = from_env("CLANG", "clang");
-		return have(name) ? name : std::string();
+		if (!the_machine().triple.empty() || !have(name))
+			return std::string();
+		return name;
 	}();
 	return found;
 }
@@ -118,9 +129,20 @@ static libc sysroot(const fs::path &root)
 	return l;
 }
 
+/* Why the distribution's libc registers no thread. */
+static std::string why_not_host()
+{
+#if __GLIBC__ == 2 && __GLIBC_MINOR__ < 39
+	if (the_machine().isa == "riscv64")
+		return "this machine's glibc has no rseq on riscv64";
+#endif
+	return {};
+}
+
 static std::vector<libc> find_libcs()
 {
-	std::vector<libc> found = {{"host", family::glibc, false, {}, {}}};
+	std::vector<libc> found = {{"host", family::glibc, false, {},
+				    why_not_host()}};
 	std::vector<fs::path> roots;
 	std::error_code none;
 
@@ -174,14 +196,26 @@ libc stock_of(const libc &l)
 		"musl-gcc"};
 }
 
-const std::vector<link_mode> &link_modes()
+static std::vector<link_mode> find_link_modes()
 {
-	static const std::vector<link_mode> all = {
+	std::vector<link_mode> all = {
 		{"pie", {"-fPIE", "-pie"}, true},
 		{"no_pie", {"-fno-pie", "-no-pie"}, true},
 		{"static", {"-fno-pie", "-no-pie", "-static"}, false},
 		{"static_pie", {"-fPIE", "-static-pie"}, false},
 	};
+
+	/* What the libc does differently, and no more: time is short there. */
+	if (the_machine().virtual_one)
+		std::erase_if(all, [](const link_mode &m) {
+			return m.name == "no_pie" || m.name == "static_pie";
+		});
+	return all;
+}
+
+const std::vector<link_mode> &link_modes()
+{
+	static const std::vector<link_mode> all = find_link_modes();
 	return all;
 }
 

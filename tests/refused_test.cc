@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* rseq(2) refused by a filter: programs are unharmed and know the reason. */
 #include <cerrno>
+#include <csignal>
 
 #include <rseq/query.h>
 
@@ -127,4 +128,82 @@ TEST_P(RefusedLater, TheProgramGoesOnAndCountsExactly)
 		EXPECT_EQ(got.number("main_info.reason"), RSEQ_ON) << got;
 		EXPECT_EQ(got.number("sum"), got.number("expected")) << got;
 	}
+}
+
+/*
+ * What that costs programs that were written for stock glibc, which ends the
+ * process instead: they take __rseq_size for all threads, and their loop does
+ * not end in one that was refused.
+ */
+TEST_P(RefusedLater, TheLoopOfAProgramForStockGlibcSpins)
+{
+	const outcome got = run({build("stock_program"),
+				 std::to_string(EPERM)});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GE(got.number("size"), 20) << got;
+	EXPECT_GT(got.number("attempts"), 0) << got;
+	EXPECT_EQ(got.number("after"), got.number("attempts")) << got;
+	/* Threads that are registered are not affected. */
+	EXPECT_LT(got.number("before"), 1000) << got;
+	EXPECT_LT(got.number("itself"), 1000) << got;
+}
+
+/* ---- a filter that kills ---- */
+
+/* Where rseq is made to be called; the way out is not to call it at all. */
+class Killed : public VariantTest {
+protected:
+	outcome under_filter(const std::string &what, bool off)
+	{
+		const std::string how = libc().family == family::musl ?
+			"TLABI_RSEQ=0" : "GLIBC_TUNABLES=glibc.pthread.rseq=0";
+		options with;
+
+		if (off)
+			with.env = {how};
+		return run({build_rseq("killed"), what}, with);
+	}
+
+	void expect_killed(const std::string &what)
+	{
+		const outcome got = under_filter(what, false);
+
+		EXPECT_EQ(got.signal, SIGSYS) << got;
+		EXPECT_FALSE(got.has("alive")) << got;
+	}
+
+	void expect_alive(const std::string &what, bool off)
+	{
+		const outcome got = under_filter(what, off);
+
+		EXPECT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("alive"), 1) << got;
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Killed, testing::ValuesIn(variants()),
+			 variant_name);
+
+TEST_P(Killed, WhenAThreadIsMadeUnlessTurnedOff)
+{
+	expect_killed("joinable");
+	expect_alive("joinable", true);
+}
+
+/* Only musl unmaps the stack, and the area with it, in the thread itself. */
+TEST_P(Killed, WhenADetachedThreadEndsOnMuslUnlessTurnedOff)
+{
+	if (libc().family == family::musl)
+		expect_killed("detached");
+	else
+		expect_alive("detached", false);
+	expect_alive("detached", true);
+}
+
+/* On stock glibc it has to ask why a thread is not registered. */
+TEST_P(Killed, ByRseqQueryUnlessTurnedOff)
+{
+	expect_killed("query");
+	expect_alive("query", true);
 }

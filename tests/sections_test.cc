@@ -145,7 +145,7 @@ static outcome run_with_traps(const fs::path &probe)
 		std::ofstream list(addresses);
 		list << std::hex;
 		for (const auto &[address, unused] :
-		     disassemble("objdump", probe))
+		     disassemble(tool("objdump"), probe))
 			list << address << '\n';
 	}
 	return run({probe, addresses});

@@ -8,7 +8,8 @@ class Stress : public VariantTest {
 protected:
 	outcome under_load(const std::string &kind) const
 	{
-		return run({build_rseq("stress"), kind, "30"});
+		return run({build_rseq("stress"), kind,
+			    std::to_string(the_machine().seconds)});
 	}
 	void expect_exact(const std::string &kind) const
 	{
@@ -18,8 +19,11 @@ protected:
 		EXPECT_EQ(got.number("failed"), 0) << got;
 		EXPECT_EQ(got.number("registered"), 1) << got;
 		/* It was the load that it should be. */
-		EXPECT_GT(got.number("signals"), 1000) << got;
-		EXPECT_GT(got.number("migrations"), 1000) << got;
+		EXPECT_GE(got.number("signals"), the_machine().enough) << got;
+		if (the_machine().cpus > 1) {
+			EXPECT_GE(got.number("migrations"), the_machine().enough)
+				<< got;
+		}
 		EXPECT_EQ(got.number("sum"), got.number("expected")) << got;
 	}
 };

@@ -16,7 +16,7 @@ namespace harness {
 
 /* ---- building ---- */
 
-static std::string stamp(const fs::path &file)
+std::string stamp(const fs::path &file)
 {
 	struct stat st;
 

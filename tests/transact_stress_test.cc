@@ -84,12 +84,13 @@ TEST_P(TransactStress, LosesNothingAndDoesNothingTwice)
 
 	if (!on.libc.missing.empty())
 		GTEST_SKIP() << on.libc.missing;
-	outcome got = run({delayed(on), kind, "2000", "30"});
+	outcome got = run({delayed(on), kind, "2000",
+			   std::to_string(the_machine().seconds)});
 	expect_exact(got);
 	print(kind, got);
 	/* It was the load that it should be. */
-	EXPECT_GE(got.number("disturbed"), 2000) << got;
-	EXPECT_GT(got.number("signals"), 1000) << got;
+	EXPECT_GE(got.number("disturbed"), 2 * the_machine().enough) << got;
+	EXPECT_GE(got.number("signals"), the_machine().enough) << got;
 	EXPECT_GT(got.number("migrations"), 100) << got;
 	if (kind == "event")
 		return;

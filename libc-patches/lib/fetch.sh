@@ -3,9 +3,13 @@
 # distribution's archive, upstream. Each is checked against the pinned
 # SHA-256; one that does not match is named and the next source is tried.
 
-# rows VERSION: its lines of the table, "file sha256 where".
+# rows VERSION: its tarballs in the table, "file sha256 where". A distribution's
+# fixes are for the distribution's tarball.
 rows() {
-	awk -v v="$1" '$1 == v { print $2, $3, $4 }' "$here/sources"
+	awk -v v="$1" -v fixed="$(wants_fixes "$1" && echo yes)" '
+		$1 == v && $4 !~ /^(fixes|base):/ &&
+		(!fixed || $4 ~ /^archive:/) { print $2, $3, $4 }
+	' "$here/sources"
 }
 
 versions() {
@@ -23,28 +27,41 @@ verify() {
 	return 1
 }
 
-# at_hand VERSION: sets tarball, without any network.
+# at_hand VERSION: sets tarball and fixes, without any network.
 at_hand() {
+	local found
+	look rows "$1" && tarball=$found || return
+	! wants_fixes "$1" || { look fixes_rows "$1" && fixes=$found; }
+}
+
+# look ROWS VERSION: sets found to the first of those files that is here.
+look() {
 	local dir file sha
 	for dir in "$source_dir" "$cache"; do
 		[ -n "$dir" ] || continue
 		while read -r file sha _; do
 			[ -f "$dir/$file" ] || continue
 			if verify "$dir/$file" "$sha"; then
-				tarball=$dir/$file
+				found=$dir/$file
 				return
 			fi
 			[ "$dir" != "$cache" ] || rm -f "$dir/$file"
-		done < <(rows "$1")
+		done < <("$1" "$2")
 	done
 	return 1
 }
 
-# find_source VERSION: sets tarball, or fails with the reasons in why.
+# find_source VERSION: sets tarball and fixes, or fails with the reasons in why.
 find_source() {
+	local found
+	tarball='' fixes='' why="not in ${source_dir:+$source_dir or }$cache"
+	find_tarball "$1" && tarball=$found || return
+	! wants_fixes "$1" || { find_fixes "$1" && fixes=$found; }
+}
+
+find_tarball() {
 	local file sha where got
-	tarball='' why="not in ${source_dir:+$source_dir or }$cache"
-	at_hand "$1" && return
+	look rows "$1" && return
 	if [ -n "$TLABI_OFFLINE" ]; then
 		why+=', TLABI_OFFLINE is set'
 		return 1
@@ -68,6 +85,7 @@ find_source() {
 keep() {
 	if ! verify "$got" "$2"; then
 		rm -f "$got"
+		why+=", the $1 that came is not the known one"
 		return 1
 	fi
 	mkdir -p "$cache" && cp "$got" "$cache/.$1.$$" 2>> "$log" &&
@@ -76,67 +94,77 @@ keep() {
 		die 4 "cannot write $1 to $cache; make room there"
 	}
 	rm -f "$got"
-	tarball=$cache/$1
+	found=$cache/$1
 }
 
-# The machine's own mirror, asked for other suites, with a configuration and
-# state of its own in $scratch; the system's stay as they are.
+# The machine's own mirror, asked for one suite after the other, each with a
+# configuration and state of its own in $scratch; the system's stay as they are.
 from_archive() {
-	local file=$1 suites=$2 package version
-	if ! command -v apt-get > /dev/null; then
-		why+=', this machine has no apt'
-		return 1
-	fi
-	archive_index "$suites" || return
-	package=${file%%_*}
-	version=$(archive_version "$file")
-	if [ -z "$version" ]; then
-		why+=", not in the distribution's archive ($suites)"
-		return 1
-	fi
-	progress fetch
-	# In a directory that apt's own unprivileged user may write to.
-	rm -rf "$scratch/get"
-	mkdir -m 1777 "$scratch/get"
-	(cd "$scratch/get" && private_apt apt-get source --download-only \
-		--tar-only --only-source "$package=$version") >> "$log" 2>&1
-	got=$scratch/get/$file
-	[ -f "$got" ] && return
-	why+=", the distribution's archive did not deliver $file"
+	local file=$1 package=${1%%_*} suite version part=--tar-only
+	case $file in *.debian.tar.*) part=--diff-only ;; esac
+	for suite in ${2//,/ }; do
+		archive_index "$suite" || continue
+		version=$(archive_version "$suite" "$file")
+		if [ -z "$version" ]; then
+			why+=", suite $suite has no $file"
+			continue
+		fi
+		# In a directory that apt's own unprivileged user may write to.
+		rm -rf "$scratch/get"
+		mkdir -m 1777 "$scratch/get"
+		from_here
+		run fetch -d "$scratch/get" env LC_ALL=C APT_CONFIG= apt-get \
+			-c "$scratch/apt/$suite/conf" -q source --download-only \
+			"$part" --only-source "$package=$version"
+		got=$scratch/get/$file
+		[ ! -f "$got" ] || return 0
+		why+=", suite $suite did not deliver $file: $(apt_says)"
+	done
 	return 1
 }
 
-# The version of the source package that the file belongs to.
+# The version of the source package in that suite that the file belongs to.
 archive_version() {
-	private_apt apt-cache showsrc "${1%%_*}" 2>> "$log" |
-		awk -v file="$1" '
+	LC_ALL=C APT_CONFIG='' apt-cache -c "$scratch/apt/$1/conf" \
+		showsrc "${2%%_*}" 2>> "$log" | awk -v file="$2" '
 			$1 == "Version:" { version = $2 }
 			$3 == file { print version; exit }'
 }
 
 # Does the archive hold a source of that version?
 in_archive() {
-	local file where
-	[ -z "$TLABI_OFFLINE" ] && command -v apt-get > /dev/null || return
+	local file where suite
+	[ -z "$TLABI_OFFLINE" ] || return
 	while read -r file _ where; do
 		case $where in
-		archive:*)
-			archive_index "${where#archive:}" &&
-			[ -n "$(archive_version "$file")" ] && return ;;
+		archive:*) where=${where#archive:} ;;
+		*) continue ;;
 		esac
+		for suite in ${where//,/ }; do
+			archive_index "$suite" &&
+			[ -n "$(archive_version "$suite" "$file")" ] && return
+		done
 	done < <(rows "$1")
 	return 1
 }
 
-# archive_index SUITES: fetches the indexes of those suites, once each.
+# archive_index SUITE: fetches its index, once. A suite that cannot be had says
+# nothing about the others.
 archive_index() {
-	local conf=$scratch/apt suite
+	[ -n "${index[$1]-}" ] || fetch_index "$1"
+	[ "${index[$1]}" = ok ] && return
+	why+=", ${index[$1]}"
+	return 1
+}
+declare -A index=()
+
+fetch_index() {
+	local conf=$scratch/apt/$1
+	if ! command -v apt-get > /dev/null; then
+		index[$1]='this machine has no apt'
+		return
+	fi
 	mkdir -p "$conf/lists/partial" "$conf/cache/archives/partial"
-	case $indexed in
-	*unreachable*) return 1 ;;
-	*" $1 "*) return ;;
-	esac
-	indexed+=" $1 "
 	: > "$conf/status"
 	cat > "$conf/conf" <<-END
 		#clear APT::Update::Pre-Invoke;
@@ -153,28 +181,34 @@ archive_index() {
 		Acquire::http::Timeout "20";
 		Acquire::https::Timeout "20";
 	END
-	for suite in ${1//,/ }; do
-		own_mirrors "$suite"
-	done >> "$conf/private.sources"
+	own_mirrors "$1" > "$conf/private.sources"
 	if [ ! -s "$conf/private.sources" ]; then
-		why+=", no archive of Debian's in this machine's apt sources"
-		return 1
+		index[$1]="no archive of Debian's in this machine's apt sources"
+		return
 	fi
-	progress fetch
-	run fetch env LC_ALL=C APT_CONFIG= \
-		apt-get -c "$conf/conf" -q update || true
-	if ! ls "$conf/lists"/*_Sources* > /dev/null 2>&1; then
-		why+=", the distribution's archive cannot be reached"
-		indexed+=unreachable
-		return 1
+	from_here
+	run fetch env LC_ALL=C APT_CONFIG= apt-get -c "$conf/conf" -q update
+	if ls "$conf/lists"/*_Sources* > /dev/null 2>&1; then
+		index[$1]=ok
+	else
+		index[$1]="suite $1 cannot be had: $(apt_says)"
 	fi
 }
-indexed=''
 
-private_apt() { LC_ALL=C "$1" -c "$scratch/apt/conf" -q "${@:2}"; }
+# What a command has written to the log since from_here.
+from_here() { logged=$(($(wc -l < "$log") + 2)); }
+since_then() { tail -n "+$logged" "$log"; }
+
+# The first of apt's complaints, without what does not help.
+apt_says() {
+	since_then | sed -n 's/^[EW]: //p' | sed -e 's/^Failed to fetch //' \
+		-e 's/\. Updates for this repository will not be applied\.$//' \
+		-e 's/  */ /g' | head -n 1 | grep . || echo 'no reason was given'
+}
 
 # own_mirrors SUITE: a deb-src stanza for that suite at each place where this
-# machine gets its own release's main component from, with the same keyring.
+# machine gets its own release's main component from, with the same keyring
+# and the same opinion of dates.
 own_mirrors() {
 	local etc=${TLABI_APT_ETC:-/etc/apt} codename
 	codename=$(. /etc/os-release 2> /dev/null && echo "$VERSION_CODENAME")
@@ -195,12 +229,15 @@ one_line_sources() {
 		$1 != "deb" && $1 != "deb-src" { next }
 		{
 			sub(/#.*/, "")
-			key = ""
+			key = date = ""
 			if (match($0, /\[[^]]*\]/)) {
 				n = split(substr($0, RSTART + 1, RLENGTH - 2), option, " ")
-				for (i = 1; i <= n; i++)
+				for (i = 1; i <= n; i++) {
 					if (tolower(option[i]) ~ /^signed-by=/)
 						key = substr(option[i], 11)
+					if (tolower(option[i]) ~ /^check-valid-until=/)
+						date = substr(option[i], 19)
+				}
 				$0 = substr($0, 1, RSTART - 1) substr($0, RSTART + RLENGTH)
 			}
 			print "Types: " $1 "\nURIs: " $2 "\nSuites: " $3
@@ -210,22 +247,28 @@ one_line_sources() {
 			print ""
 			if (key)
 				print "Signed-By: " key
+			if (date)
+				print "Check-Valid-Until: " date
 			print ""
 		}'
 }
 
+# from_upstream URL: with curl, and if that is not here or does not get it, wget.
 from_upstream() {
 	local url=$1
 	got=$scratch/${url##*/}
-	if command -v curl > /dev/null; then
-		run fetch curl -fsSL --connect-timeout 20 --retry 1 \
-			-o "$got" "$url"
-	elif command -v wget > /dev/null; then
-		run fetch wget -nv --timeout=20 --tries=2 -O "$got" "$url"
-	else
-		why+=', neither curl nor wget to ask upstream with'
+	fetch_by curl -fsSL --connect-timeout 20 --retry 1 -o "$got" "$url" ||
+	fetch_by wget -nv --timeout=20 --tries=2 -O "$got" "$url"
+}
+
+fetch_by() {
+	if ! command -v "$1" > /dev/null; then
+		why+=", there is no $1 to ask ${url%/*}/ with"
 		return 1
-	fi && return
-	why+=", ${url%/*}/ cannot be reached"
+	fi
+	from_here
+	run fetch "$@" && return
+	why+=", ${url%/*}/ cannot be had by $1: $(since_then | grep -v '^ *$' |
+		tail -n 1 | sed "s/^$1: //" | cut -c 1-200)"
 	return 1
 }

@@ -8,7 +8,7 @@ objects=8503
 prepare_source() {
 	[ ! -e "$1/manual/Makefile" ] || return 0
 	mkdir -p "$1/manual" && cat > "$1/manual/Makefile" <<-END
-	# $no_manual: nothing to build here.
+	# This tarball has no manual: nothing to build here.
 	subdir := manual
 	include ../Makeconfig
 	include ../Rules

@@ -42,7 +42,9 @@ built() {
 	settle_prefix
 	sha=$(record sha256)
 	rows "$libc-$version" | grep -q " ${sha:-none} " || return
-	keys "$sha"
+	fixes=$(record fixes)
+	! wants_fixes "$libc-$version" || fixes_current "$fixes" || return
+	keys "$sha $(record fixes_sha256)"
 	[ "$(record key)" = "$sysroot_key" ]
 }
 
@@ -76,9 +78,12 @@ build_sysroot() {
 		die 4 "cannot write to $work and $(dirname "$prefix")"
 	take_lock && built && return
 	need_source
+	build_log
 	sha=$(checksum "$tarball")
-	keys "$sha"
-	note "source: $tarball"
+	fixes_sha=''
+	[ -z "$fixes" ] || fixes_sha=$(checksum "$fixes")
+	keys "$sha $fixes_sha"
+	note "source: $tarball, ${fixes:-a plain release with no later fixes}"
 	phase_source || fail "$phase"
 	phase_configure || fail configure
 	phase_build || fail build
@@ -97,16 +102,35 @@ take_lock() {
 }
 
 phase_source() {
-	phase=unpack
 	! is_done source "$source_key" src || return 0
-	rm -rf "$work"/*.done "$work/src" "$work/src.tmp" "$work/obj" || return
-	mkdir "$work/src.tmp" || return
+	rm -rf "$work"/*.done "$work/src" "$work/obj" || return
+	make_source || return
+	mv "$work/src.tmp" "$work/src" && mark_done source "$source_key"
+}
+
+# The source as it is built, in $work/src.tmp.
+make_source() {
+	phase=unpack
+	rm -rf "$work/src.tmp" && mkdir "$work/src.tmp" || return
 	run unpack tar -x -f "$tarball" -C "$work/src.tmp" \
 		--strip-components=1 --no-same-owner || return
+	phase=fixes
+	apply_fixes "$work/src.tmp" || return
 	prepare_source "$work/src.tmp" || return
 	phase=patch
-	apply_patches || return
-	mv "$work/src.tmp" "$work/src" && mark_done source "$source_key"
+	apply_patches
+}
+
+# unpack_source DIR: that, for a person or a test to look at.
+unpack_source() {
+	. "$here/lib/$libc.sh"
+	[ -n "$stock" ] || need_series
+	[ ! -e "$1" ] || die 2 "$1 exists; give a directory to be made"
+	need_tools
+	need_source
+	work=$scratch
+	make_source || fail "$phase"
+	mv "$work/src.tmp" "$1" || die 4 "cannot write to $1"
 }
 
 apply_patches() {
@@ -116,9 +140,7 @@ apply_patches() {
 		base=${patch##*/}
 		case $base in
 		*-manual-*)
-			if [ ! -e "$work/src.tmp/manual/Makefile" ] ||
-				grep -q "$no_manual" "$work/src.tmp/manual/Makefile"
-			then
+			if [ ! -e "$work/src.tmp/manual/threads.texi" ]; then
 				printf '== patch: %s skipped: the tree has no manual/\n' \
 					"$base" >> "$log"
 				continue
@@ -128,10 +150,9 @@ apply_patches() {
 			--no-backup-if-mismatch -i "$patch" && continue
 		! disk_full || return 1
 		die 4 "$base does not apply to ${tarball##*/}:" \
-			"$(failed_hunks "$patch"); log: $log"
+			"$(failed_hunks "$patch"); log: $(kept_log)"
 	done
 }
-no_manual='This tarball has no manual'
 
 # What patch(1) said about the last patch in the log: file and hunks.
 failed_hunks() {

@@ -34,11 +34,32 @@ progress() {
 }
 last_phase='' last_line=0
 
+# Until the lock on the tree is taken the log is this run's own: that of a
+# build under way is left alone.
 start_log() {
-	: > "$log" || die 4 "cannot write $log"
+	log=${log:-$scratch/log}
+	: >> "$log"
 	[ -n "$watched" ] || start_watchdog
 }
 watched=''
+
+build_log() {
+	local final=$build/log/$name.log
+	cat "$scratch/log" 2> /dev/null > "$final.new" &&
+		mv "$final.new" "$final" && log=$final ||
+		die 4 "cannot write $final"
+}
+
+# Where the log can be read when this run has ended.
+kept_log() {
+	local copy=$build/log/$name-source.log
+	if [ "$log" != "$scratch/log" ]; then
+		echo "$log"
+	else
+		cp "$log" "$copy" 2> /dev/null && echo "$copy" ||
+			echo "none, $copy cannot be written"
+	fi
+}
 
 # The phase's commands run in a process group of their own, and the watchdog
 # kills that group when this script goes away, however it goes away: nothing
@@ -85,10 +106,10 @@ fail() {
 	clear_line
 	if disk_full; then
 		die 4 "$phase of $name: no space left under $build;" \
-			"make room and run this again; log: $log"
+			"make room and run this again; log: $(kept_log)"
 	fi
 	relevant_lines >&2
-	die 4 "$phase of $name failed; $advice, the whole log is $log"
+	die 4 "$phase of $name failed; $advice, the whole log is $(kept_log)"
 }
 
 disk_full() {

@@ -45,6 +45,9 @@ patches() {
 # A series that is not whole is not built, nor sent to anybody.
 need_series() {
 	local v=$libc-$version sha path got
+	[ -z "$upstream" ] || ! fixes_rows "$v" | grep -q ' base:' ||
+		die 2 "the patches for $v are made for the distribution's" \
+			"source; leave out --upstream, or add --stock"
 	while read -r sha path; do
 		[ -e "$here/$path" ] || not_whole "$path is missing"
 		got=$(checksum "$here/$path")

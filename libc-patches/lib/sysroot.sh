@@ -77,6 +77,8 @@ finish_sysroot() {
 	patches=$count
 	source=${tarball##*/}
 	sha256=$sha
+	fixes=${fixes##*/}
+	fixes_sha256=$fixes_sha
 	prefix=$prefix
 	loader=$loader
 	machine=$(${cc##*ccache } -dumpmachine)

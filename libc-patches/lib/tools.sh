@@ -9,8 +9,14 @@ need() {
 }
 
 need_tools() {
-	local missing='' packages=''
-	need "${cc##* }" gcc
+	local missing='' packages='' word
+	for word in $cc; do
+		case $word in
+		-* | *=*) ;;
+		*ccache) need "$word" ccache ;;
+		*) need "$word" gcc ;;
+		esac
+	done
 	need as binutils
 	need ld binutils
 	need ar binutils
@@ -36,6 +42,28 @@ need_tools() {
 		packages+=' linux-libc-dev'
 	}
 	[ -z "$missing" ] || die 3 "missing:$missing; $(how_to_install)"
+	[ "${libc:-}" != glibc ] || need_compiler
+}
+
+# What glibc's configure would refuse, later and in fewer words.
+need_compiler() {
+	local gcc=6.2 clang=''
+	not_newer "$version" 2.42 || gcc=12.1 clang=18
+	compiler_is_new "$gcc" "$clang" || die 3 "$libc-$version cannot be" \
+		"built with $cc ($($cc --version 2> /dev/null | head -n 1)):" \
+		"it needs gcc $gcc${clang:+ or clang $clang} or newer; set CC"
+}
+
+compiler_is_new() {
+	local is
+	is=$(echo '__clang_major__ __GNUC__ __GNUC_MINOR__' |
+		$cc -E -P -xc - 2> /dev/null) || return 0
+	case $is in
+	__clang_major__*)
+		is=${is#* }
+		not_newer "$1" "${is/ /.}" ;;
+	*) [ -n "$2" ] && not_newer "$2" "${is%% *}" ;;
+	esac
 }
 
 how_to_install() {

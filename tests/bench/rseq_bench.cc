@@ -25,12 +25,13 @@ struct node {
 	node *next;
 };
 
-/* A head for each of: sections, a 16-byte compare-and-swap, a mutex. */
+/* A head for each of: sections, a 16-byte compare-and-swap, two locks. */
 struct alignas(64) list {
 	intptr_t head;
 	alignas(16) unsigned __int128 tagged;
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	node *locked;
+	int spin;
+	node *locked, *spun;
 };
 
 list lists[1024];
@@ -90,6 +91,19 @@ void mutex_push_pop()
 	pthread_mutex_unlock(&l.lock);
 }
 
+void spin_push_pop()
+{
+	list &l = lists[here()];
+
+	arrays::spin_lock(l.spin);
+	one.next = l.spun;
+	l.spun = &one;
+	arrays::spin_unlock(l.spin);
+	arrays::spin_lock(l.spin);
+	l.spun = l.spun->next;
+	arrays::spin_unlock(l.spin);
+}
+
 void thread_local_push_pop()
 {
 	node *volatile &head = const_cast<node *volatile &>(tls_list);
@@ -129,12 +143,14 @@ int main()
 	const unsigned limit = rseq_cpu_limit() < 1024 ? rseq_cpu_limit() : 1024;
 	measure("list_push_pop_section", [=] { section_push_pop(limit); });
 	measure("list_push_pop_mutex", [] { mutex_push_pop(); });
+	measure("list_push_pop_spinlock", [] { spin_push_pop(); });
 	measure("list_push_pop_thread_local", [] { thread_local_push_pop(); });
 #ifdef __x86_64__
 	measure("list_push_pop_cmpxchg16b", [] { cas_push_pop(); });
 #endif
 	measure("array_push_pop_section", [] { arrays::section(); });
 	measure("array_push_pop_mutex", [] { arrays::mutex(); });
+	measure("array_push_pop_spinlock", [] { arrays::spin(); });
 	measure("array_push_pop_thread_local", [] { arrays::per_thread(); });
 	measure("array_push_pop_cas", [] { arrays::cas(); });
 	measure("thread_local_add", [] {

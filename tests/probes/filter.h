@@ -14,15 +14,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* From now on a call fails with error, in this thread and those it makes. */
-static inline int refuse_call(unsigned int number, int error)
+/* From now on a call has that effect, in this thread and those it makes. */
+static inline int filter_call(unsigned int number, unsigned int effect,
+			      unsigned int flags)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			 offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K,
-			 SECCOMP_RET_ERRNO | (unsigned int)error),
+		BPF_STMT(BPF_RET | BPF_K, effect),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog filter = {
@@ -31,7 +31,13 @@ static inline int refuse_call(unsigned int number, int error)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -1;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
+			    &filter);
+}
+
+static inline int refuse_call(unsigned int number, int error)
+{
+	return filter_call(number, SECCOMP_RET_ERRNO | (unsigned int)error, 0);
 }
 
 static inline int refuse_rseq(int error)

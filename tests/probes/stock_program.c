@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program as people write it for stock glibc, from 2.35 on: it knows
- * <sys/rseq.h> and its variables, and a critical section of its own.
+ * <sys/rseq.h> and its variables, and a critical section of its own.  With an
+ * error number, how its loop fares in a thread that is refused.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -11,7 +14,9 @@
 #include <stdint.h>
 #include <sys/rseq.h>
 
-enum { THREADS = 8, ROUNDS = 200000, MAX_CPUS = 1024 };
+#include "filter.h"
+
+enum { THREADS = 8, ROUNDS = 200000, MAX_CPUS = 1024, ATTEMPTS = 1000000 };
 
 static _Alignas(64) struct { intptr_t n; char pad[56]; } count[MAX_CPUS];
 
@@ -61,7 +66,36 @@ static void *work(void *unused)
 	return unused;
 }
 
-int main(void)
+/* One round of it, given up after so many attempts. */
+static void *attempt(void *failed)
+{
+	int *n = failed;
+
+	while (*n < ATTEMPTS &&
+	       add(area(), &count[0].n,
+		   (int)*(volatile uint32_t *)&area()->cpu_id_start))
+		++*n;
+	return NULL;
+}
+
+static int refused(int error)
+{
+	pthread_t t;
+	int before = 0, after = 0, itself = 0;
+
+	pthread_create(&t, NULL, attempt, &before);
+	pthread_join(t, NULL);
+	if (refuse_rseq(error))
+		return 77;
+	pthread_create(&t, NULL, attempt, &after);
+	pthread_join(t, NULL);
+	attempt(&itself);
+	printf("attempts=%d\nbefore=%d\nafter=%d\nitself=%d\n", ATTEMPTS,
+	       before, after, itself);
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	pthread_t t[THREADS];
 	intptr_t sum = 0;
@@ -70,6 +104,8 @@ int main(void)
 	       (int)area()->cpu_id);
 	if (__rseq_size == 0)
 		return 0;
+	if (argc > 1)
+		return refused(atoi(argv[1]));
 	for (int i = 0; i < THREADS; ++i)
 		pthread_create(&t[i], NULL, work, NULL);
 	for (int i = 0; i < THREADS; ++i)

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What README.md says, typed in an empty root, in its order: the commands are
+ * taken from it.  A block "```sh root" is for root, one "```sh user" for an
+ * ordinary user without sudo, and "```c" is prog.c.
+ *
+ * RSEQ_README  yes: run it, some minutes, some hundred megabytes to download;
+ *              full: with the whole of ./bootstrap check in the empty root
+ * RSEQ_README_SUITE  of Debian, default: bookworm
+ */
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <regex>
+
+#include <unistd.h>
+
+#include "harness.hh"
+
+using namespace harness;
+
+namespace {
+
+using std::string;
+
+string env_or(const char *name, const string &otherwise)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : otherwise;
+}
+
+/* ---- what README.md says ---- */
+
+struct fence {
+	string kind, text;
+};
+
+std::vector<fence> fences()
+{
+	std::vector<fence> all;
+	std::ifstream in(source_dir() / "README.md");
+	bool inside = false;
+
+	for (string line; std::getline(in, line);) {
+		if (!line.starts_with("```")) {
+			if (inside)
+				all.back().text += line + "\n";
+			continue;
+		}
+		inside = !inside;
+		if (inside)
+			all.push_back({ line.substr(3), "" });
+	}
+	return all;
+}
+
+/* The blocks of commands for who, in their order. */
+strings commands_of(const string &who)
+{
+	strings found;
+
+	for (const fence &f : fences())
+		if (f.kind.starts_with("sh ") && f.kind.find(who) != f.kind.npos)
+			found.push_back(f.text);
+	return found;
+}
+
+TEST(Readme, IsShortAndEachBlockIsForSomeone)
+{
+	std::ifstream in(source_dir() / "README.md");
+	int lines = 0, programs = 0;
+
+	for (string line; std::getline(in, line);)
+		++lines;
+	EXPECT_LE(lines, 120);
+	printf("README.md: %d lines\n", lines);
+	for (const fence &f : fences()) {
+		programs += f.kind == "c";
+		EXPECT_TRUE(std::regex_match(f.kind,
+			std::regex("c|sh (root|user|root user)"))) << f.kind;
+	}
+	EXPECT_EQ(programs, 1);
+	EXPECT_GE(commands_of("root").size(), 3u);
+	EXPECT_GE(commands_of("user").size(), 2u);
+}
+
+/* ---- an empty root ---- */
+
+class Walk : public testing::Test {
+protected:
+	static inline fs::path root;
+	static inline string missing;
+
+	static void SetUpTestSuite()
+	{
+		const string wanted = env_or("RSEQ_README", "");
+
+		if (wanted.empty() || wanted == "no")
+			missing = "RSEQ_README=yes runs it: minutes, and "
+				  "hundreds of megabytes to download";
+		else if (geteuid() != 0)
+			missing = "only root can make a root";
+		else if (!have("debootstrap") || !have("unshare"))
+			missing = "debootstrap or unshare is not installed";
+		else
+			make_root();
+	}
+
+	static void TearDownTestSuite()
+	{
+		if (!root.empty())
+			fs::remove_all(root);
+	}
+
+	void SetUp() override
+	{
+		if (!missing.empty())
+			GTEST_SKIP() << missing;
+	}
+
+	/* The machine's own mirror, as build-libc finds it. */
+	static string mirror(const string &suite)
+	{
+		const outcome got = sh("here=" +
+			(source_dir() / "libc-patches").string() +
+			" bash -c '. $here/lib/fetch.sh; own_mirrors " + suite +
+			"' | sed -n 's/^URIs: //p' | head -n 1");
+		return got.out.substr(0, got.out.find('\n'));
+	}
+
+	static void make_root()
+	{
+		const string suite = env_or("RSEQ_README_SUITE", "bookworm");
+		const fs::path kept = tlabi_build() / "cache" /
+			("root-" + suite + ".tar");
+		const string from = mirror(suite);
+
+		if (from.empty()) {
+			missing = "no mirror of Debian's in apt's sources";
+			return;
+		}
+		root = scratch_dir() / "readme-root";
+		const string dir = root.string();
+		outcome got = sh("rm -rf " + dir + " && mkdir -p " + dir +
+			" " + kept.parent_path().string() + " && { tar -C " +
+			dir + " -xf " + kept.string() + " 2>/dev/null || { "
+			"rm -rf " + dir + " && debootstrap --variant=minbase " +
+			suite + " " + dir + " " + from + " && "
+			"rm -f " + dir + "/var/cache/apt/archives/*.deb && "
+			"tar -C " + dir + " -cf " + kept.string() + ".tmp . && "
+			"mv " + kept.string() + ".tmp " + kept.string() +
+			"; }; }", {{}, std::chrono::seconds(600)});
+		if (!got.ok()) {
+			missing = "debootstrap made no root: " + got.out;
+			return;
+		}
+		/* How the machine reaches its mirror holds in the root, too. */
+		got = sh("cd " + dir + " && cp /etc/resolv.conf /etc/hosts etc/"
+			" && apt-config dump | grep -E '^Acquire::"
+			"(http|https|Check-Valid-Until|Check-Date)\\b.* \"..*\"'"
+			" >etc/apt/apt.conf.d/99machine; useradd -R " + dir +
+			" -m -s /bin/sh reader");
+		ASSERT_TRUE(got.ok()) << got;
+	}
+
+	/* A clone for that user, without what is not under version control. */
+	static string copy_for(const string &user)
+	{
+		const string home = home_of(user) + "/librseq";
+		const string there = root.string() + home;
+		const string top = source_dir().string();
+		const outcome got = sh("mkdir -p " + there + " && cd " + top +
+			" && if git rev-parse 2>/dev/null; then git ls-files -z "
+			"| tar --null -T - -c; else tar -c --exclude=./build "
+			".; fi | tar -C " + there + " -x --no-same-owner && "
+			"test -x " + there + "/bootstrap && chroot " +
+			root.string() + " chown -R " + user + ": " + home);
+
+		EXPECT_TRUE(got.ok()) << got;
+		for (const fence &f : fences())
+			if (f.kind == "c")
+				std::ofstream(there + "/prog.c") << f.text;
+		return home;
+	}
+
+	static string home_of(const string &user)
+	{
+		return user == "root" ? "/root" : "/home/" + user;
+	}
+
+	/* A script as that user, in his copy, with nothing from outside. */
+	static outcome in_root(const string &user, const string &script,
+			       const string &unshare = "")
+	{
+		const string dir = root.string();
+
+		std::ofstream(root / "tmp/script") << "set -e\ncd ~/librseq\n"
+						   << script;
+		return sh("exec unshare -m --pid --fork --kill-child " +
+			unshare +
+			" sh -c 'mount -t proc proc " + dir + "/proc && "
+			"mount --rbind /dev " + dir + "/dev && exec env -i "
+			"HOME=" + home_of(user) + " TERM=dumb LANG=C.UTF-8 "
+			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+			"/usr/bin:/sbin:/bin chroot --userspec=" + user + ": " +
+			dir + " sh /tmp/script'",
+			{{}, std::chrono::seconds(3600)});
+	}
+
+	static void expect(const outcome &got, const string &what)
+	{
+		const string &out = got.out;
+
+		EXPECT_TRUE(got.ok()) << "README.md, " << what << "\n"
+			<< out.substr(out.size() < 4000 ? 0 :
+				      out.size() - 4000);
+	}
+
+	/* Bytes that apt says it has fetched, in the logs of the copy. */
+	static double fetched(const fs::path &copy)
+	{
+		static const std::regex line(
+			"Fetched ([\\d,.]+) ([kMG]?)B in ");
+		const string units = " kMG";
+		double bytes = 0;
+
+		for (const auto &log :
+		     fs::directory_iterator(copy / "build/log")) {
+			const string text = content(log.path());
+			for (std::sregex_iterator i(text.begin(), text.end(),
+						    line), end;
+			     i != end; ++i) {
+				string number = (*i)[1];
+				std::erase(number, ',');
+				const string unit = (*i)[2];
+				bytes += std::stod(number) * std::pow(1000,
+					unit.empty() ? 0 : units.find(unit));
+			}
+		}
+		return bytes;
+	}
+};
+
+/* Of a program that counts to 1000 and says where it is. */
+bool counted(const outcome &got)
+{
+	return std::regex_search(got.out,
+		std::regex("1000 hits, now on cpu \\d+\n"));
+}
+
+string without_sudo(string text)
+{
+	return std::regex_replace(text, std::regex("\\bsudo "), "");
+}
+
+/* From here on in the order of the tests: each finds what those before left. */
+
+/* What is missing is named, and nothing is half done. */
+TEST_F(Walk, AUserWithoutToolsIsToldWhatIsMissing)
+{
+	const string copy = copy_for("reader"), own = copy_for("root");
+	outcome got = in_root("reader", "./bootstrap");
+
+	EXPECT_NE(got.code, 0) << got;
+	EXPECT_TRUE(has(got.out, "missing tools; as root: apt-get install "))
+		<< got;
+	EXPECT_TRUE(has(got.out, " g++ ")) << got;
+	EXPECT_FALSE(fs::exists(root.string() + copy + "/configure"));
+
+	got = in_root("root", "./bootstrap", "-n");
+	EXPECT_NE(got.code, 0) << got;
+	EXPECT_TRUE(has(got.out, "apt-get could not install ")) << got;
+	EXPECT_TRUE(has(got.out, "Failed to fetch ") ||
+		    has(got.out, "Unable to locate package")) << got;
+
+	std::ofstream(root / "var/lib/dpkg/updates/0000") << "";
+	got = in_root("root", "./bootstrap");
+	fs::remove(root / "var/lib/dpkg/updates/0000");
+	EXPECT_NE(got.code, 0) << got;
+	EXPECT_TRUE(has(got.out, "dpkg was interrupted")) << got;
+	EXPECT_TRUE(has(got.out, "dpkg --configure -a")) << got;
+	EXPECT_FALSE(fs::exists(root.string() + own + "/configure"));
+}
+
+TEST_F(Walk, AsRoot)
+{
+	const string copy = home_of("root") + "/librseq";
+	const auto start = std::chrono::steady_clock::now();
+	bool demo = false;
+
+	for (string block : commands_of("root")) {
+		/* One at a time: the demo is timed, the check is long. */
+		if (has(block, "./bootstrap demo")) {
+			demo = true;
+			const outcome got = in_root("root", "./bootstrap demo");
+			const std::chrono::duration<double> taken =
+				std::chrono::steady_clock::now() - start;
+			expect(got, "./bootstrap demo");
+			EXPECT_TRUE(has(got.out, "all counts are equal to the "
+						 "sequential count")) << got;
+			printf("from an empty root to the demo's output: %.0f "
+			       "s, %.1f MB downloaded\n", taken.count(),
+			       fetched(root.string() + copy) / 1e6);
+			EXPECT_GT(fetched(root.string() + copy), 1e6);
+			/* The tools and configure, not all that make does. */
+			const outcome check = in_root("root",
+				env_or("RSEQ_README", "") == "full" ?
+				"./bootstrap check" :
+				"./bootstrap check need-gtest all");
+			expect(check, "./bootstrap check");
+			/* The reader's; Debian's smallest root has none. */
+			expect(in_root("root", "apt-get -qq install -y "
+				"--no-install-recommends man-db >/dev/null"),
+			       "man-db");
+			in_root("root", "ldconfig");
+			continue;
+		}
+		const outcome got = in_root("root", without_sudo(block));
+		expect(got, block);
+		EXPECT_EQ(counted(got), has(block, "prog.c")) << got;
+		EXPECT_EQ(has(got.out, "restartable sequences"),
+			  has(block, "man 7 rseq")) << got;
+	}
+	EXPECT_TRUE(demo);
+	/* An alias; the tools; what pkg-config says of the version. */
+	expect(in_root("root", "man 3 rseq_counter_add | grep rseq_counter\n"
+		"rseq-info && rseq-info --json && rseq-info --stats ./a.out\n"
+		"test \"$(pkg-config --modversion librseq)\" = "
+		"\"$(rseq-info --version | sed 's/.* //')\""), "rseq-info");
+	const outcome gone = in_root("root", "make uninstall >/dev/null\n"
+		"! find /usr/local -name '*rseq*' | grep .");
+	expect(gone, "make uninstall");
+}
+
+TEST_F(Walk, AsAUserWithAPrefixOfHisOwn)
+{
+	for (const string &block : commands_of("user")) {
+		const outcome got = in_root("reader", block);
+		expect(got, block);
+		EXPECT_TRUE(counted(got)) << got;
+	}
+	const outcome got = in_root("reader",
+		"man -M ~/.local/share/man -w 3 rseq_counter_add\n"
+		"make uninstall >/dev/null\n! find ~/.local 2>/dev/null | grep .");
+	expect(got, "make uninstall");
+}
+
+/* Not where it was unpacked last time, nor where make could not follow. */
+TEST_F(Walk, AFolderWithASpaceIsRefusedWithAReason)
+{
+	const outcome got = in_root("reader", "cp -r ~/librseq '/tmp/a b'\n"
+		"cd '/tmp/a b' && rm -rf build && ./bootstrap");
+
+	EXPECT_NE(got.code, 0) << got;
+	EXPECT_TRUE(has(got.out, "'/tmp/a b/build': move the tree")) << got;
+}
+
+TEST_F(Walk, AnOldConfigureInTheTreeIsNamed)
+{
+	const outcome got = in_root("reader", "rm -rf build\n"
+		"touch config.status && ! ./bootstrap && rm config.status");
+
+	EXPECT_TRUE(got.ok()) << got;
+	EXPECT_TRUE(has(got.out, "configured in the source tree itself"))
+		<< got;
+}
+
+} // namespace
