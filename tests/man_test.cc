@@ -499,7 +499,7 @@ TEST_P(Man, ProseUsesTheFieldsWords)
 	    {"\\b(to be|is) had\\b", "available"},
 	    {"\\b[Ss]omebody\\b", "another thread"},
 	    {"\\bone's own\\b", "your own"},
-	    {"\\balso (if|where|when)\\b", "even if"},
+	    {"\\balso (if|where)\\b", "even if"},
 	    {"\\b(inside|outside) of\\b", "inside"},
 	    {"\\bno single\\b", "not a single"},
 	};
