@@ -303,6 +303,13 @@ TEST_P(Man, SentencesBeginLines)
 	}
 }
 
+/* A minus is \-; the backslash twice prints one. */
+TEST_P(Man, EscapesOnce)
+{
+	for (const string &line : lines(p.source()))
+		EXPECT_EQ(line.find("\\\\-"), string::npos) << line;
+}
+
 TEST_P(Man, FitsATerminal)
 {
 	for (const string &line : lines(p.rendered()))
