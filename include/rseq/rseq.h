@@ -10,5 +10,6 @@
 #include <rseq/array.h>
 #include <rseq/counter.h>
 #include <rseq/transaction.h>
+#include <rseq/version.h>
 
 #endif
