@@ -168,6 +168,26 @@ TEST_F(BuildLibc, StockHasNoPatchesAndItsOwnPlace)
 	EXPECT_FALSE(complete());
 }
 
+/* By its name, which is that of the file in libc-patches/musl. */
+TEST_F(BuildLibc, OnePatchCanBeLeftOut)
+{
+	const std::string name =
+		"0011-malloc-keep-free-slots-in-a-cache-for-each-cpu.patch";
+	ASSERT_TRUE(fs::exists(source_dir() / "libc-patches/musl" / name));
+	fs::rename(patches / "musl" / greet, patches / "musl" / name);
+	manifest();
+	ASSERT_EQ(build_it().code, 0);
+	expect_whole();
+	outcome r = build("--without-percpu-malloc --source-dir " +
+			 (dir / "tarballs").string() + " musl-0.1");
+	ASSERT_EQ(r.code, 0) << r.out;
+	fs::path without = dir / "build/sysroot/musl-0.1-without-percpu-malloc";
+	EXPECT_EQ(content(without / "lib/greeting"), "one\nhello\nthree\n");
+	std::string record = content(without / "share/tlabi/sysroot.txt");
+	EXPECT_TRUE(has(record, "patched=yes\n")) << record;
+	EXPECT_TRUE(has(record, "patches=0\n")) << record;
+}
+
 TEST_F(BuildLibc, ChangedPatchRebuilds)
 {
 	ASSERT_EQ(build_it().code, 0);
