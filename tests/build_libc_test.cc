@@ -40,6 +40,7 @@ class BuildLibc : public testing::Test
 {
       protected:
 	const fs::path data = source_dir() / "tests/build-libc";
+	const std::string native = first_word(sh("gcc -dumpmachine").out);
 	const char *greet = "0001-greet-otherwise.patch";
 	fs::path dir, patches, tarball, prefix;
 
@@ -165,6 +166,26 @@ TEST_F(BuildLibc, StockHasNoPatchesAndItsOwnPlace)
 	EXPECT_TRUE(has(content(stock / "share/tlabi/sysroot.txt"),
 			"patched=no\n"));
 	EXPECT_FALSE(complete());
+}
+
+/* By its name, which is that of the file in libc-patches/musl. */
+TEST_F(BuildLibc, OnePatchCanBeLeftOut)
+{
+	const std::string name =
+		"0011-malloc-keep-free-slots-in-a-cache-for-each-cpu.patch";
+	ASSERT_TRUE(fs::exists(source_dir() / "libc-patches/musl" / name));
+	fs::rename(patches / "musl" / greet, patches / "musl" / name);
+	manifest();
+	ASSERT_EQ(build_it().code, 0);
+	expect_whole();
+	outcome r = build("--without-percpu-malloc --source-dir " +
+			 (dir / "tarballs").string() + " musl-0.1");
+	ASSERT_EQ(r.code, 0) << r.out;
+	fs::path without = dir / "build/sysroot/musl-0.1-without-percpu-malloc";
+	EXPECT_EQ(content(without / "lib/greeting"), "one\nhello\nthree\n");
+	std::string record = content(without / "share/tlabi/sysroot.txt");
+	EXPECT_TRUE(has(record, "patched=yes\n")) << record;
+	EXPECT_TRUE(has(record, "patches=0\n")) << record;
 }
 
 TEST_F(BuildLibc, ChangedPatchRebuilds)
@@ -337,6 +358,44 @@ TEST_F(BuildLibc, UnknownVersionListsTheKnownOnes)
 	EXPECT_EQ(build("").code, 2);
 	EXPECT_EQ(build("--jobs 0 musl-0.1").code, 2);
 	EXPECT_EQ(build("--prefix").code, 2);
+}
+
+TEST_F(BuildLibc, UnknownHostListsTheKnownOnes)
+{
+	outcome r = build("--host=m68k-linux-gnu musl-0.1");
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "unknown --host m68k-linux-gnu; known are "
+			       "x86_64-linux-gnu aarch64-linux-gnu "
+			       "riscv64-linux-gnu\n")) << r.out;
+
+	r = build("--host=riscv64-linux-gnu musl-0.1", "CC='gcc -O1'");
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "gcc -O1 builds for " + native +
+			       ", not for riscv64-linux-gnu")) << r.out;
+}
+
+// Headers, tools and wrapper are the other machine's.
+TEST_F(BuildLibc, HostTakesNothingOfThisMachine)
+{
+	if (!have("aarch64-linux-gnu-gcc"))
+		GTEST_SKIP() << "aarch64-linux-gnu-gcc is not here";
+	outcome r = build("--host aarch64-linux-gnu --source-dir " +
+			  (dir / "tarballs").string() + " musl-0.1");
+	prefix = dir / "build/sysroot/aarch64-linux-gnu/musl-0.1";
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, prefix.string() + "\n")) << r.out;
+	// arm64 has it, x86-64 has not.
+	EXPECT_TRUE(fs::exists(prefix / "include/asm/sve_context.h"));
+	EXPECT_FALSE(fs::exists(prefix / "include/asm/vsyscall.h"));
+	EXPECT_TRUE(has(content(prefix / "share/tlabi/sysroot.txt"),
+			"machine=aarch64-linux-gnu\n"));
+	r = sh((prefix / "bin/tlabi-gcc").string() + " -dumpmachine");
+	EXPECT_EQ(r.out, "aarch64-linux-gnu\n");
+	EXPECT_FALSE(fs::exists(dir / "build/sysroot/musl-0.1"));
+	// The same without being told, where CC says so.
+	r = build("--source-dir " + (dir / "tarballs").string() + " musl-0.1",
+		  "CC=aarch64-linux-gnu-gcc");
+	EXPECT_TRUE(has(r.out, "up to date: " + prefix.string())) << r.out;
 }
 
 TEST_F(BuildLibc, CorruptTarballIsNamedAndTheNextSourceUsed)

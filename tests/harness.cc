@@ -128,6 +128,7 @@ static void set_environment(const strings &env)
 {
 	unsetenv("GLIBC_TUNABLES");
 	unsetenv("TLABI_RSEQ");
+	unsetenv("TLABI_MALLOC");
 	unsetenv("LD_LIBRARY_PATH");
 	/* A make that a test runs is not part of the one that runs the test. */
 	unsetenv("MAKEFLAGS");

@@ -49,6 +49,8 @@ TEST_F(Installed, IsWhatTheTreeHas)
 	const fs::path real = fs::canonical(prefix / "lib/librseq.so");
 	std::set<std::string> want = {
 		"bin/rseq-info",
+		"lib/cmake/librseq/librseq-config-version.cmake",
+		"lib/cmake/librseq/librseq-config.cmake",
 		"lib/pkgconfig/librseq.pc",
 		"share/gdb/auto-load/usr/local/lib/" +
 			real.filename().string() + "-gdb.py",
@@ -223,6 +225,99 @@ TEST_F(Installed, AStaticProgramBuildsWithPkgConfig)
 		" $(pkg-config --static --cflags --libs librseq)");
 	ASSERT_TRUE(built.ok()) << built;
 	EXPECT_TRUE(run({ program.string() }).ok());
+}
+
+/* Programs of another project, built by its own build system, run. */
+class Consumer : public Installed {
+protected:
+	fs::path copy(const std::string &name) const
+	{
+		const fs::path to = root / name;
+
+		fs::remove_all(to);
+		fs::create_directories(to);
+		fs::copy(source_dir() / "tests/consumers" / name, to / name,
+			 fs::copy_options::recursive);
+		for (const fs::path &dir : { to, to / name })
+			fs::copy(source_dir() / "tests/consumers/main.c", dir);
+		return to / name;
+	}
+
+	void expect_to_run(const fs::path &dir, const std::string &program) const
+	{
+		const outcome got = run({ dir / program },
+			{ { "LD_LIBRARY_PATH=" + (prefix / "lib").string() } });
+		EXPECT_TRUE(got.ok()) << got;
+	}
+};
+
+TEST_F(Consumer, OfCMakeFindsThePackage)
+{
+	if (!have("cmake"))
+		GTEST_SKIP() << "no cmake";
+	const fs::path dir = copy("cmake");
+	const outcome built = sh("cd " + dir.string() + " && cmake -S . -B b "
+		"-DCMAKE_PREFIX_PATH=" + prefix.string() + " && cmake --build "
+		"b --verbose");
+	ASSERT_TRUE(built.ok()) << built;
+	EXPECT_TRUE(has(built.out, "-z,nodelete")) << built;
+	expect_to_run(dir / "b", "shared");
+	expect_to_run(dir / "b", "static");
+	/* Until 1.0 another minor version is another API. */
+	const outcome other = sh("cd " + dir.string() + " && sed -i 's/librseq "
+		"0.1/librseq 0.2/' CMakeLists.txt && cmake -S . -B c "
+		"-DCMAKE_PREFIX_PATH=" + prefix.string());
+	EXPECT_FALSE(other.ok()) << other;
+}
+
+TEST_F(Consumer, OfMesonFindsThePackage)
+{
+	if (!have("meson") || !have("ninja") || !have("pkg-config"))
+		GTEST_SKIP() << "no meson, ninja or pkg-config";
+	const fs::path dir = copy("meson");
+	const outcome built = sh("cd " + dir.string() + " && PKG_CONFIG_PATH=" +
+		(prefix / "lib/pkgconfig").string() +
+		" PKG_CONFIG_SYSROOT_DIR=" + root.string() + " meson setup b "
+		"&& ninja -C b");
+	ASSERT_TRUE(built.ok()) << built;
+	expect_to_run(dir / "b", "shared");
+	expect_to_run(dir / "b", "static");
+}
+
+/* One version, wherever one looks for it. */
+TEST_F(Installed, VersionIsTheSameEverywhere)
+{
+	const std::string header = content(prefix / "include/rseq/version.h");
+	const auto in_header = all_matches(header,
+					   "#define RSEQ_VERSION \"(.*)\"");
+	ASSERT_EQ(in_header.size(), 1u);
+	const std::string version = *in_header.begin();
+	std::smatch part;
+	ASSERT_TRUE(std::regex_match(version, part,
+		std::regex("(\\d+)\\.(\\d+)\\.(\\d+)"))) << version;
+	EXPECT_EQ(all_matches(header, "RSEQ_VERSION_NUMBER (\\d+)"),
+		  std::set<std::string>{ std::to_string(std::stoi(part[1]) *
+			10000 + std::stoi(part[2]) * 100 +
+			std::stoi(part[3])) });
+	EXPECT_TRUE(has(content(prefix / "lib/pkgconfig/librseq.pc"),
+			"\nVersion: " + version + "\n"));
+	EXPECT_TRUE(has(content(prefix /
+				"lib/cmake/librseq/librseq-config-version.cmake"),
+			"PACKAGE_VERSION \"" + version + "\""));
+	EXPECT_EQ(run({ prefix / "bin/rseq-info", "--version" },
+		      { { "LD_LIBRARY_PATH=" + (prefix / "lib").string() } })
+			  .out, "rseq-info " + version + "\n");
+	const std::string api = part[1].str() + "." + part[2].str();
+	for (const auto &e : fs::directory_iterator(source_dir() / "man")) {
+		const std::string page = content(e.path());
+		if (e.is_regular_file() && !page.starts_with(".so "))
+			EXPECT_TRUE(has(page, " \"librseq " + api + "\"\n"))
+				<< e.path();
+	}
+	/* What is being worked on, or what has been released. */
+	EXPECT_TRUE(std::regex_search(content(source_dir() / "CHANGELOG.md"),
+		std::regex("\n## \\[(Unreleased\\]\n|" + version +
+			   "\\] - 20\\d\\d-\\d\\d-\\d\\d\n)")));
 }
 
 /*

@@ -2,8 +2,6 @@
 #ifndef RSEQ_RSEQ_H
 #define RSEQ_RSEQ_H
 
-#define RSEQ_VERSION	"0.1.0"
-
 #include <rseq/cpu.h>
 #include <rseq/event.h>
 #include <rseq/query.h>
@@ -13,5 +11,6 @@
 #include <rseq/percpu.h>
 #include <rseq/counter.h>
 #include <rseq/transaction.h>
+#include <rseq/version.h>
 
 #endif

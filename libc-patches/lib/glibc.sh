@@ -17,13 +17,16 @@ prepare_source() {
 
 # The system's time zones, not a copy; no daemon, no locales but C and C.UTF-8.
 configure_libc() {
+	local cet=''
+	case $host in x86_64* | i?86*) cet=--enable-cet ;; esac
 	kernel_headers "$work/headers" &&
 	echo 'zonedir = /usr/share/zoneinfo' > "$work/obj/configparms" &&
 	run configure -d "$work/obj" env CC="$cc" CFLAGS='-O2 -g' \
 		../src/configure --prefix="$prefix" --libdir="$prefix/lib" \
 		--with-headers="$work/headers" --disable-werror \
 		--disable-build-nscd --disable-nscd --without-selinux \
-		--without-gd --enable-stack-protector=strong --enable-cet \
+		--without-gd --enable-stack-protector=strong $cet \
+		${cross:+"--host=$host"} \
 		libc_cv_slibdir="$prefix/lib" libc_cv_rtlddir="$prefix/lib"
 }
 

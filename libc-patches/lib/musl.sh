@@ -8,7 +8,7 @@ prepare_source() { :; }
 configure_libc() {
 	run configure -d "$work/obj" env CC="$cc" CFLAGS=-g \
 		../src/configure --prefix="$prefix" --syslibdir="$prefix/lib" \
-		--disable-gcc-wrapper
+		--disable-gcc-wrapper ${cross:+"--host=$host"}
 }
 
 install_libc() {

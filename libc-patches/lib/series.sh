@@ -38,8 +38,11 @@ listed() {
 	awk -v v="$1" '$1 == v { print $2, $3 }' "$manifest" 2> /dev/null
 }
 
+percpu_malloc=0011-malloc-keep-free-slots-in-a-cache-for-each-cpu.patch
+
 patches() {
-	[ -n "$stock" ] || listed "$libc-$version" | sed "s,.* ,$here/,"
+	[ -n "$stock" ] || listed "$libc-$version" | sed "s,.* ,$here/," |
+		if [ -n "$without" ]; then grep -v "/$percpu_malloc\$"; else cat; fi
 }
 
 # A series that is not whole is not built, nor sent to anybody.

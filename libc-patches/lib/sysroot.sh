@@ -1,17 +1,19 @@
 # shellcheck shell=bash
 # What a sysroot has beside the libc: kernel headers, wrappers, a record.
 
-# kernel_headers DIR: this machine's, as the kernel exports them.
+# kernel_headers DIR: those of the machine that the libc is for, as the kernel
+# exports them.
 kernel_headers() {
-	local dir multiarch
+	local dir multiarch from=/usr/include
+	[ -z "$cross" ] || from=/usr/$host/include
 	multiarch=$(${cc##*ccache } -print-multiarch 2> /dev/null)
 	rm -rf "$1"
 	mkdir -p "$1" || return
 	for dir in linux asm-generic mtd rdma misc scsi sound video xen drm asm; do
-		if [ -n "$multiarch" ] && [ -d "/usr/include/$multiarch/$dir" ]; then
-			cp -RL "/usr/include/$multiarch/$dir" "$1" || return
-		elif [ -d "/usr/include/$dir" ]; then
-			cp -RL "/usr/include/$dir" "$1" || return
+		if [ -n "$multiarch" ] && [ -d "$from/$multiarch/$dir" ]; then
+			cp -RL "$from/$multiarch/$dir" "$1" || return
+		elif [ -d "$from/$dir" ]; then
+			cp -RL "$from/$dir" "$1" || return
 		fi
 	done >> "$log" 2>&1
 }
@@ -40,7 +42,9 @@ host_libraries() {
 
 library_directories() {
 	local path
-	if [ "$libc" = musl ]; then
+	if [ -n "$cross" ]; then
+		echo "/usr/$host/lib"
+	elif [ "$libc" = musl ]; then
 		path=$(cat /etc/ld-musl-*.path 2> /dev/null)
 		if [ -z "$path" ] && ls /lib/ld-musl-* > /dev/null 2>&1; then
 			path=/lib:/usr/local/lib:/usr/lib
@@ -58,6 +62,8 @@ template() {
 		-e "s,@LIBC@,$name,g" -e "s,@CC@,${cc##*ccache },g" \
 		-e "s,@HOST_LIBRARIES@,$host_dirs,g" \
 		-e "s,@MULTIARCH@,$multiarch,g" \
+		-e "${cross:+/-idirafter \/usr\/include/d}" \
+		-e "${cross:+s,TLABI_CXX:-g++,TLABI_CXX:-$host-g++,}" \
 		"$here/lib/wrappers/$1" > "$2" && chmod "${3:-755}" "$2"
 }
 
@@ -103,24 +109,25 @@ unwind_helper() {
 	$cc -O2 -fPIC -nostdinc -isystem "$tree/include" \
 		-c "$here/lib/dl_find_object.c" -o "$object" &&
 	rm -f "$tree/lib/libtlabi_eh.a" &&
-	ar rc "$tree/lib/libtlabi_eh.a" "$object" && rm "$object"
+	"${cross:+$host-}ar" rc "$tree/lib/libtlabi_eh.a" "$object" && rm "$object"
 }
 
 # The compiler's run-time libraries are the system's own: newer glibcs run
 # what was built for older ones. The C++ headers appear where the compiler
 # looks for them in a system whose root is the sysroot.
 finish_glibc() {
-	local file path
+	local file path from=/usr/include
+	[ -z "$cross" ] || from=/usr/$host/include
 	for file in libgcc_s.so.1 libstdc++.so.6 libatomic.so.1 libgomp.so.1; do
 		path=$(${cc##*ccache } -print-file-name="$file")
 		[ "$path" = "$file" ] ||
 			ln -s "$(realpath -s "$path")" "$tree/lib/$file" || return
 	done
-	ln -s . "$tree/usr" && ln -s /usr/include/c++ "$tree/include/c++" ||
+	ln -s . "$tree/usr" && ln -s $from/c++ "$tree/include/c++" ||
 		return
-	if [ -d "/usr/include/$multiarch/c++" ]; then
+	if [ -d "$from/$multiarch/c++" ]; then
 		mkdir -p "$tree/include/$multiarch" &&
-		ln -s "/usr/include/$multiarch/c++" "$tree/include/$multiarch/c++" ||
+		ln -s "$from/$multiarch/c++" "$tree/include/$multiarch/c++" ||
 			return
 	fi
 	template gcc-glibc "$tree/bin/tlabi-gcc" &&

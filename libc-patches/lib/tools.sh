@@ -14,12 +14,12 @@ need_tools() {
 		case $word in
 		-* | *=*) ;;
 		*ccache) need "$word" ccache ;;
-		*) need "$word" gcc ;;
+		*) need "$word" "gcc${cross:+-$host}" ;;
 		esac
 	done
-	need as binutils
-	need ld binutils
-	need ar binutils
+	need "${cross:+$host-}as" "binutils${cross:+-$host}"
+	need "${cross:+$host-}ld" "binutils${cross:+-$host}"
+	need "${cross:+$host-}ar" "binutils${cross:+-$host}"
 	need make make
 	need patch patch
 	need tar tar
@@ -37,10 +37,15 @@ need_tools() {
 		need python3 python3
 		need g++ g++
 	fi
-	[ -d /usr/include/linux ] || {
-		missing+=' /usr/include/linux'
-		packages+=' linux-libc-dev'
-	}
+	if [ -z "$cross" ]; then
+		[ -d /usr/include/linux ] || {
+			missing+=' /usr/include/linux'
+			packages+=' linux-libc-dev'
+		}
+	elif [ ! -d "/usr/$host/include/asm" ]; then
+		missing+=" /usr/$host/include/asm"
+		packages+=" linux-libc-dev-$(debian_name)-cross"
+	fi
 	[ -z "$missing" ] || die 3 "missing:$missing; $(how_to_install)"
 	[ "${libc:-}" != glibc ] || need_compiler
 }

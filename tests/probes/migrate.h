@@ -45,7 +45,7 @@ static inline void pin(int tid, const cpu_set_t *all, unsigned int nth)
 }
 
 /* Without a rest if it is given no time to rest between rounds. */
-static void *migrate(void *pause)
+static inline void *migrate(void *pause)
 {
 	cpu_set_t all;
 

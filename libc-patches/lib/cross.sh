@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Which machine the libc is for, and that nothing of this one is taken for it.
+
+# Those on which a thread has the line, each with the libcs that were run there.
+known_hosts() {
+	cat <<-END
+	x86_64-linux-gnu glibc musl
+	aarch64-linux-gnu musl
+	riscv64-linux-gnu musl
+	END
+}
+
+# x86_64-pc-linux-gnu and x86_64-linux-gnu are the same machine.
+machine_of() {
+	${1##*ccache } -dumpmachine 2> /dev/null | sed 's/-[a-z]*-linux/-linux/'
+}
+
+# Sets host, cc, and cross if that is not this machine's kind.
+settle_host() {
+	local is
+	if [ -n "$host" ] && ! known_hosts | grep -q "^$host "; then
+		die 2 "unknown --host $host;" \
+			"known are $(echo $(known_hosts | cut -d ' ' -f 1))"
+	fi
+	if [ -z "$cc" ]; then
+		cc=gcc
+		[ -z "$host" ] || [ "$(machine_of gcc)" = "$host" ] ||
+			cc=$host-gcc
+	fi
+	is=$(machine_of "$cc")
+	[ -z "$host" ] || [ -z "$is" ] || [ "$is" = "$host" ] ||
+		die 2 "$cc builds for $is, not for $host; correct CC or --host"
+	host=${host:-$is}
+	[ -z "$host" ] || [ "${host%%-*}" = "$(uname -m)" ] || cross=yes
+	[ -z "$cross" ] || [ -n "$stock" ] ||
+		known_hosts | grep "^$host " | grep -qw "${request%%-*}" ||
+		die 2 "no patched ${request%%-*} for $host; there is" \
+			"$(echo $(known_hosts | sed -n "s/^$host //p"))"
+}
+
+# Debian's word for it, as in the names of packages.
+debian_name() {
+	case $host in
+	aarch64-*) echo arm64 ;;
+	x86_64-*) echo amd64 ;;
+	*) echo "${host%%-*}" ;;
+	esac
+}

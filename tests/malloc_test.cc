@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * malloc on the line: what musl's hardening catches it catches with caches in
+ * front of it, nothing is handed out twice, memory comes back, and processes
+ * that cannot or shall not use the caches do not.
+ */
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "harness.hh"
+
+using namespace harness;
+
+static std::vector<variant> musls()
+{
+	std::vector<variant> some = patched_variants({"pie", "static"});
+
+	std::erase_if(some, [](const variant &v) {
+		return v.libc.family != family::musl ||
+			v.libc.name.ends_with("-without-percpu-malloc");
+	});
+	return some;
+}
+
+static int cpus()
+{
+	cpu_set_t all;
+
+	return sched_getaffinity(0, sizeof all, &all) ? 1 : CPU_COUNT(&all);
+}
+
+/* Calls of malloc() and free() are not for the compiler to remove. */
+static const strings as_written = {"-fno-builtin"};
+
+class Malloc : public VariantTest {
+protected:
+	outcome ran(const std::string &what, const strings &env = {}) const
+	{
+		return run({build("malloc_process", as_written), what},
+			   {env});
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Malloc, testing::ValuesIn(musls()), variant_name);
+
+/* ---- misuse ---- */
+
+static std::string verdict(const outcome &got)
+{
+	if (!got.has("ready"))
+		return "not ready";
+	return got.signal ? "signal " + std::to_string(got.signal) :
+		got.ok() && got.has("survived") ? "survived" : "failed";
+}
+
+/* Each on the unpatched libc, too: neither more is caught nor less. */
+TEST_P(Malloc, CatchesTheSameMisuse)
+{
+	const harness::libc stock = stock_of(libc());
+
+	if (!stock.missing.empty())
+		GTEST_SKIP() << stock.missing;
+	const fs::path here = build("malloc_misuse", as_written);
+	const fs::path there = probe(stock, mode(), "malloc_misuse",
+				     as_written);
+	std::istringstream names(run({here}).out);
+	std::vector<strings> commands;
+
+	for (std::string name; names >> name;)
+		for (const char *size : {"12", "24", "100", "124", "200",
+					 "500", "2000", "4000", "20000"})
+			for (const fs::path &program : {here, there})
+				commands.push_back({program, name, size});
+	const std::vector<outcome> got = run_all(commands);
+	std::map<std::string, int> seen;
+	int cached = 0;
+
+	ASSERT_GE(got.size(), 24u * 9 * 2);
+	for (size_t i = 0; i < got.size(); i += 2) {
+		EXPECT_EQ(verdict(got[i]), verdict(got[i + 1]))
+			<< got[i] << got[i + 1];
+		++seen[verdict(got[i])];
+		cached += got[i].number("cached") == 1;
+	}
+	/* What is no misuse, or a read and write of freed memory, survives;
+	 * and 16 bytes behind a block of 12 is where the next one is. */
+	EXPECT_EQ(seen["survived"], 2 * 9 + 2);
+	EXPECT_EQ(seen["signal 11"], (int)got.size() / 2 - 2 * 9 - 2);
+	/* All sizes but the last one are cached. */
+	EXPECT_EQ(cached, 8 * 8);
+}
+
+/* ---- nothing lost or doubled ---- */
+
+TEST_P(Malloc, HandsEachBlockOutOnceUnderStress)
+{
+	outcome got = run({build("malloc_stress", as_written), "5"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *bad : {"wrong", "not_zero", "out_of_memory",
+				"bad_children"})
+		EXPECT_EQ(got.number(bad), 0) << got;
+	for (const char *done : {"operations", "short_lived", "forks",
+				 "refused", "signals", "migrations"})
+		EXPECT_GT(got.number(done), 0) << got;
+	EXPECT_GT(got.number("hits"), 10 * got.number("misses")) << got;
+}
+
+/* The addresses of a program's instructions, one a line. */
+static fs::path instructions(const fs::path &program)
+{
+	const fs::path file = program.string() + ".instructions";
+	outcome listed = run({"objdump", "-d", "--no-show-raw-insn", program});
+	std::istringstream lines(listed.out);
+	std::ofstream list(file);
+
+	for (std::string line; std::getline(lines, line);) {
+		const size_t colon = line.find(":\t");
+		if (line.starts_with(" ") && colon != line.npos)
+			list << line.substr(0, colon) << '\n';
+	}
+	return file;
+}
+
+TEST_P(Malloc, RestartsAtEachInstruction)
+{
+	if (mode().dynamic)
+		GTEST_SKIP() << "the sections are not in the program";
+	const fs::path program = build_rseq("malloc_points", as_written);
+	outcome got = run({program, instructions(program)});
+
+	if (got.code == 77)
+		GTEST_SKIP() << "not registered";
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.number("unreached"), 0) << got;
+	/* Two of malloc(), one of free(), one a refill, two a flush, of which
+	 * the last one seen is either. */
+	EXPECT_GE(got.number("sections"), 5) << got;
+	EXPECT_EQ(got.number("ends"), got.number("sections")) << got;
+	EXPECT_GE(got.number("points"), 5 * 10) << got;
+	EXPECT_GT(got.number("disturbed"), 0) << got;
+}
+
+/* ---- memory ---- */
+
+TEST_P(Malloc, GivesMemoryBack)
+{
+	const harness::libc stock = stock_of(libc());
+
+	if (!stock.missing.empty())
+		GTEST_SKIP() << stock.missing;
+	const fs::path here = build("malloc_memory", as_written);
+	const fs::path there = probe(stock, mode(), "malloc_memory",
+				     as_written);
+
+	for (const char *pattern : {"passed", "freed", "classes", "threads",
+				    "forks"}) {
+		SCOPED_TRACE(pattern);
+		outcome got = run({here, pattern});
+		outcome without = run({there, pattern});
+
+		ASSERT_TRUE(got.ok() && without.ok()) << got << without;
+		/* A slot that is kept keeps the pages around it, too. */
+		EXPECT_LE(got.number("rss"),
+			  without.number("rss") + 4096 * cpus())
+			<< got << without;
+		EXPECT_GT(got.number("bytes"), 0) << got;
+		EXPECT_LE(got.number("bytes"), got.number("limit")) << got;
+		EXPECT_LE(got.number("limit"), 341000l * cpus()) << got;
+	}
+}
+
+TEST_P(Malloc, TakesBackWhatLiesIdle)
+{
+	if (cpus() < 2)
+		GTEST_SKIP() << "needs two cpus";
+	outcome got = ran("idle");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_GT(got.number("before.bytes"), 8000) << got;
+	/* What one class on one cpu may hold. */
+	EXPECT_LE(got.number("after.bytes"), 62 * 32 + 1000) << got;
+}
+
+/* ---- when there is one thread ---- */
+
+TEST_P(Malloc, LeavesSingleThreadedProcessesAlone)
+{
+	outcome got = ran("alone");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	for (const char *key : {"end.hits", "end.bytes", "end.limit"})
+		EXPECT_EQ(got.number(key), 0) << got;
+}
+
+TEST_P(Malloc, FollowsAProcessIntoThreadsAndBack)
+{
+	outcome got = ran("back");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_GT(got.number("with.hits"), 7000) << got;
+	EXPECT_GT(got.number("with.bytes"), 0) << got;
+	EXPECT_EQ(got.number("alone.hits"), got.number("with.hits")) << got;
+	EXPECT_EQ(got.number("alone.bytes"), 0) << got;
+	EXPECT_GT(got.number("again.hits"), got.number("alone.hits")) << got;
+}
+
+/* ---- what a process does ---- */
+
+TEST_P(Malloc, SurvivesForksAndSpawns)
+{
+	for (const std::string what : {"fork", "vfork", "clone", "spawn"}) {
+		outcome got = ran(what);
+
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("wrong"), 0) << got;
+		EXPECT_EQ(got.number("bad_children"), 0) << got;
+		EXPECT_GT(got.number("rounds"), 0) << got;
+		if (what == "fork")
+			continue;
+		EXPECT_GT(got.number("before.hits"), 0) << got;
+		EXPECT_GT(got.number("after.hits"), got.number("before.hits"))
+			<< got;
+		if (what == "spawn")
+			continue;
+		/* The kernel would not restart a section of a child that
+		 * shares its parent's line. */
+		EXPECT_EQ(got.number("child.hits"), got.number("before.hits"))
+			<< got;
+	}
+}
+
+TEST_P(Malloc, SurvivesCancellation)
+{
+	outcome got = ran("cancel");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+}
+
+TEST_P(Malloc, ReportsThatMemoryIsOut)
+{
+	outcome got = ran("limit");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.number("errno"), 0) << got;
+	EXPECT_EQ(got.number("out"), 1) << got;
+	/* There was no room for the caches. */
+	EXPECT_EQ(got.number("end.limit"), 0) << got;
+}
+
+TEST_P(Malloc, ServesThreadsWithoutRseqBesideOthers)
+{
+	outcome got = ran("refused");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_GE(got.number("rounds"), 2000) << got;
+}
+
+/* ---- off ---- */
+
+TEST_P(Malloc, CanBeTurnedOff)
+{
+	for (const char *off : {"TLABI_MALLOC=0", "TLABI_RSEQ=0"}) {
+		outcome got = ran("threads", {off});
+
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("wrong"), 0) << got;
+		EXPECT_EQ(got.number("end.hits"), 0) << got;
+		EXPECT_EQ(got.number("end.limit"), 0) << got;
+	}
+	outcome got = ran("threads", {"TLABI_MALLOC=1"});
+	EXPECT_GT(got.number("end.hits"), 7000) << got;
+}
+
+TEST_P(Malloc, CannotBeTurnedOffInSecureExecution)
+{
+	if (getuid() != 0 || !have("setpriv"))
+		GTEST_SKIP() << "needs root and setpriv";
+	char name[] = "/tmp/rseq-test-XXXXXX";
+	const fs::path dir = mkdtemp(name), program = dir / "program";
+
+	fs::permissions(dir, fs::perms(0755));
+	fs::copy_file(build("malloc_process", as_written), program);
+	fs::permissions(program, fs::perms(04755));
+	outcome got = run({"setpriv", "--reuid=65534", "--regid=65534",
+			   "--clear-groups", program, "threads"},
+			  {{"TLABI_MALLOC=0"}});
+	fs::remove_all(dir);
+	if (got.err.find("failed to execute") != std::string::npos)
+		GTEST_SKIP() << "the sysroot is not readable by others";
+	ASSERT_TRUE(got.ok()) << got;
+	if (got.number("secure") == 0)
+		GTEST_SKIP() << "set-user-ID has no effect here";
+	EXPECT_GT(got.number("end.hits"), 7000) << got;
+}
+
+/* A program's own allocator, and one that is loaded in front. */
+TEST_P(Malloc, GivesWayToAnotherAllocator)
+{
+	if (!mode().dynamic)
+		GTEST_SKIP() << "nothing can be loaded in front";
+	const fs::path other = probe_library(libc(), "malloc_other",
+					     "malloc_other.so", as_written);
+	outcome got = ran("threads", {"LD_PRELOAD=" + other.string()});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.number("end.hits"), 0) << got;
+	EXPECT_EQ(got.number("end.limit"), 0) << got;
+}
