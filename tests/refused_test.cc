@@ -21,7 +21,7 @@ protected:
 INSTANTIATE_TEST_SUITE_P(, Refused, testing::ValuesIn(variants()),
 			 variant_name);
 
-static const int errors[] = {ENOSYS, EPERM, EINVAL};
+static const int errors[] = {ENOSYS, EPERM, EINVAL, EBUSY, ENOMEM};
 
 TEST_P(Refused, FromTheStartTheAreaSaysSo)
 {
@@ -147,6 +147,30 @@ TEST_P(RefusedLater, TheLoopOfAProgramForStockGlibcSpins)
 	/* Threads that are registered are not affected. */
 	EXPECT_LT(got.number("before"), 1000) << got;
 	EXPECT_LT(got.number("itself"), 1000) << got;
+}
+
+/* Now and then: each thread says what became of it, and no other's reason. */
+TEST_P(RefusedLater, EachThirdThreadIsAloneWithIt)
+{
+	const fs::path future = probe(libcs().front(), pie(), "future");
+	const outcome got = run({future, "28", "32", "28", build("threads")},
+				{{"REFUSE_EVERY=3"}});
+
+	if (got.code == 77)
+		GTEST_SKIP() << got.err;
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("refused"), *got.number("calls") / 3) << got;
+	EXPECT_GT(got.number("refused"), 20) << got;
+	for (std::string kind : {"joinable", "detached", "c11"}) {
+		EXPECT_EQ(got.number(kind + ".threads"), 24) << got;
+		/* Not exactly a third: the probe asks the kernel too. */
+		EXPECT_GT(got.number(kind + ".registered"), 8) << got;
+		EXPECT_LT(got.number(kind + ".registered"), 24) << got;
+		EXPECT_EQ(got.number(kind + ".getcpu_wrong"), 0) << got;
+		EXPECT_EQ(got.number(kind + ".status"), 1 | 32 << 8) << got;
+		EXPECT_EQ(got.number(kind + ".status_max"), 1 | EPERM << 16)
+			<< got;
+	}
 }
 
 /* ---- a filter that kills ---- */

@@ -4,7 +4,8 @@
  * features of SIZE bytes, wants that alignment, and takes no length but 32 and
  * LEAST and more.  The auxiliary vector says the former two.  A supervisor
  * answers registrations as such a kernel would; what it accepts, this kernel
- * registers.
+ * registers.  With REFUSE_EVERY=N in the environment it refuses each Nth with
+ * EPERM.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -31,6 +32,7 @@ enum { LEGACY = 32, UNREGISTER = 1, MAX_THREADS = 4096 };
 enum { FEATURE_SIZE = 27, ALIGN = 28 };	/* entries of the vector */
 
 static unsigned long feature_size, alignment, least;
+static int every;
 
 static void give_up(const char *what)
 {
@@ -129,6 +131,10 @@ static int answer(const struct seccomp_notif *call)
 		++seen.refused;
 		return -EINVAL;
 	}
+	if (every && seen.calls % every == 0) {
+		++seen.refused;
+		return -EPERM;
+	}
 	++seen.accepted;
 	if ((int)arg[1] < seen.length_min)
 		seen.length_min = (int)arg[1];
@@ -206,6 +212,8 @@ int main(int argc, char **argv)
 	feature_size = strtoul(argv[1], NULL, 10);
 	alignment = strtoul(argv[2], NULL, 10);
 	least = strtoul(argv[3], NULL, 10);
+	if (getenv("REFUSE_EVERY"))
+		every = atoi(getenv("REFUSE_EVERY"));
 	if (pipe(up) || pipe(down))
 		give_up("pipe");
 	child = fork();
