@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The area is live and right from the first instruction of a program on. */
+#include <fstream>
+
 #include "expect.hh"
 
 using namespace harness;
@@ -54,4 +56,55 @@ TEST_P(Resolver, SeesTheLine)
 	EXPECT_EQ(got.number("ran"), 1) << got;
 	EXPECT_GE(got.number("cpu_id"), 0) << got;
 	EXPECT_EQ(got.number("status"), registered_status()) << got;
+}
+
+/* What <sys/tlabi.h> brings, and what became of libc's own use of the line. */
+class Libc : public LibcTest {
+};
+
+INSTANTIATE_TEST_SUITE_P(, Libc, testing::ValuesIn(patched()), libc_name);
+
+TEST_P(Libc, HeaderShowsTheSameNamesOnEach)
+{
+	fs::create_directories(scratch_dir());
+	const fs::path file = scratch_dir() / "tlabi_names.c";
+	std::ofstream(file) <<
+		"#include <sys/tlabi.h>\n"
+		"TLABI_REQUIRE;\n"
+		"uintptr_t names(void)\n"
+		"{\n"
+		"\tstruct tlabi *line = 0;\n"
+		"\treturn (uintptr_t)&line->status + INT32_MAX + UINT64_C(1) +\n"
+		"\t\t__tlabi_v1 + sizeof line->__reserved1 +\n"
+		"\t\tsizeof line->slice_ctrl;\n"
+		"}\n";
+	const outcome made = run(libc().gcc() + strings{
+		"-std=c11", "-pedantic", "-Wall", "-Werror", "-c", "-o",
+		"/dev/null", file});
+	EXPECT_TRUE(made.ok()) << made;
+
+	const outcome macros = run(libc().gcc() + strings{"-E", "-dM", file});
+	ASSERT_TRUE(macros.ok()) << macros;
+	EXPECT_EQ(all_matches(macros.out, "#define (TLABI_\\w+)"),
+		  (std::set<std::string>{
+			  "TLABI_OFFSET", "TLABI_REQUIRE", "TLABI_SIZE",
+			  "TLABI_STATUS_ERRNO", "TLABI_STATUS_LENGTH",
+			  "TLABI_STATUS_VERSION", "TLABI_VERSION"}));
+}
+
+TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
+{
+	const fs::path file = libc().root / "lib" /
+		(libc().family == family::musl ? "libc.so" : "libc.so.6");
+	const outcome got = run({"objdump", "-d", "--no-show-raw-insn",
+				 "--disassemble=sched_getcpu", file});
+
+	if (!fs::exists(libc().root / "lib/ld-linux-x86-64.so.2") &&
+	    !fs::exists(libc().root / "lib/ld-musl-x86_64.so.1"))
+		GTEST_SKIP() << "for x86-64";
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_NE(got.out.find("<sched_getcpu>:\n"), got.out.npos) << got;
+	/* 0x84: of the constant offset, not of a register. */
+	EXPECT_EQ(all_matches(got.out, "(mov +%fs:0x84,%eax)").size(), 1u)
+		<< got;
 }
