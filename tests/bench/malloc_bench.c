@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * malloc_bench WORKLOAD THREADS [SECONDS]: nanoseconds of cpu time for a free()
+ * and a malloc() together, the most memory, and how often a thread waited.
+ *
+ *	own	each thread replaces its own 512 blocks of 16 to 255 bytes
+ *	cross	threads free what their neighbour allocated (xmalloc)
+ *	larson	as own, and each 2000 rounds a new thread inherits the blocks
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#if __has_include(<sys/tlabi.h>)
+#include <sys/tlabi.h>
+#endif
+
+enum { SLOTS = 512, MAX_THREADS = 256, GENERATION = 2000 };
+
+static struct worker {
+	void *slots[SLOTS];
+	uint64_t random;
+	long operations;
+	pthread_t thread;
+} workers[MAX_THREADS] __attribute__((__aligned__(128)));
+
+static int threads;
+static volatile int stop;
+
+static uint64_t next(uint64_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	return *x ^= *x << 17;
+}
+
+static void *block(uint64_t r)
+{
+	char *p = malloc(16 + r % 240);
+
+	*p = 1;
+	return p;
+}
+
+static void replace(struct worker *w)
+{
+	const uint64_t r = next(&w->random);
+	void **slot = &w->slots[r % SLOTS];
+
+	free(*slot);
+	*slot = block(r >> 20);
+	++w->operations;
+}
+
+static void *own(void *arg)
+{
+	while (!stop)
+		for (int i = 0; i < 256; ++i)
+			replace(arg);
+	return NULL;
+}
+
+/* The neighbour's slots: what is there is another's, nearly always. */
+static void *cross(void *arg)
+{
+	struct worker *w = arg, *to = workers + (w - workers + 1) % threads;
+
+	while (!stop)
+		for (int i = 0; i < 256; ++i) {
+			const uint64_t r = next(&w->random);
+
+			free(__atomic_exchange_n(&to->slots[r % SLOTS],
+						 block(r >> 20),
+						 __ATOMIC_ACQ_REL));
+			++w->operations;
+		}
+	return NULL;
+}
+
+static void *generation(void *arg)
+{
+	for (int i = 0; i < GENERATION; ++i)
+		replace(arg);
+	return NULL;
+}
+
+static void *larson(void *arg)
+{
+	while (!stop) {
+		pthread_t t;
+
+		if (pthread_create(&t, NULL, generation, arg))
+			return NULL;
+		pthread_join(t, NULL);
+	}
+	return NULL;
+}
+
+static double seconds(const struct timeval *t)
+{
+	return (double)t->tv_sec + (double)t->tv_usec * 1e-6;
+}
+
+int main(int argc, char **argv)
+{
+	void *(*run)(void *);
+	struct timespec length = { 0, 0 };
+	struct rusage used;
+	double wanted = argc > 3 ? atof(argv[3]) : 1, cpu;
+	long operations = 0;
+
+	if (argc < 3)
+		return 2;
+	run = !strcmp(argv[1], "cross") ? cross :
+		!strcmp(argv[1], "larson") ? larson : own;
+	threads = atoi(argv[2]);
+	if (threads < 1 || threads > MAX_THREADS)
+		return 2;
+	length.tv_sec = (time_t)wanted;
+	length.tv_nsec = (long)((wanted - (double)length.tv_sec) * 1e9);
+	for (int i = 0; i < threads; ++i)
+		workers[i].random = 0x9e3779b97f4a7c15 * (uint64_t)(i + 1);
+	for (int i = 0; i < threads; ++i)
+		if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
+			return 1;
+	nanosleep(&length, NULL);
+	stop = 1;
+	for (int i = 0; i < threads; ++i) {
+		pthread_join(workers[i].thread, NULL);
+		operations += workers[i].operations;
+	}
+	getrusage(RUSAGE_SELF, &used);
+	cpu = seconds(&used.ru_utime) + seconds(&used.ru_stime);
+	printf("ns=%.1f rss=%ld waits=%.6f", cpu / (double)operations * 1e9,
+	       used.ru_maxrss, (double)used.ru_nvcsw / (double)operations);
+#ifdef TLABI_MALLOC_STATS
+	struct tlabi_malloc_stats s;
+
+	tlabi_malloc_stats(&s);
+	if (s.hits)
+		printf(" locks=%.4f", (double)s.misses / (double)operations);
+#endif
+	puts("");
+	return 0;
+}
