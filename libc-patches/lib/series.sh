@@ -91,7 +91,8 @@ write_manifest() {
 		die 4 "cannot write $manifest"
 }
 
-# write_series DIR: the series as git format-patch would write it for a list.
+# write_series DIR: the series as git format-patch would write it for a list,
+# with the cover letter.
 write_series() {
 	local patch n=0 count
 	need_series
@@ -99,6 +100,7 @@ write_series() {
 		die 2 "$1 is not empty; give a directory for the series alone"
 	mkdir -p "$1" || die 4 "cannot write to $1"
 	count=$(patches | wc -l)
+	cover_letter "$count" "$1"
 	for patch in $(patches); do
 		n=$((n + 1))
 		sed "1,/^\$/s,^Subject: \[PATCH\],Subject: [PATCH $n/$count]," \
@@ -108,4 +110,15 @@ write_series() {
 	done
 	note "no patch has a Signed-off-by line: who sends them adds one," \
 		"as by git am --signoff"
+}
+
+# cover_letter COUNT DIR: the first line of the text is its subject.
+cover_letter() {
+	local text=$here/$libc/cover-letter
+	[ -e "$text" ] || return 0
+	{
+		echo "Subject: [PATCH 0/$1] $(head -n 1 "$text")"
+		tail -n +2 "$text"
+	} > "$2/0000-cover-letter.patch" || die 4 "cannot write to $2"
+	echo "$2/0000-cover-letter.patch"
 }
