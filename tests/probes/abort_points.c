@@ -157,12 +157,12 @@ static enum seen try_point(const struct op *op, const struct descriptor *d,
 		second = op->call(a);
 	while (second == RSEQ_RESTARTED);
 	agree = !memcmp(memory, expected, sizeof memory);
-	if (traps == 1 && !elsewhere && first == RSEQ_RESTARTED && untouched &&
-	    second == RSEQ_COMMITTED && agree)
+	if (traps == 1 && !elsewhere && !cut && first == RSEQ_RESTARTED &&
+	    untouched && second == RSEQ_COMMITTED && agree)
 		return GOOD;
-	printf("wrong: %s at +%#lx: traps %d, elsewhere %d, first %d, "
-	       "untouched %d, second %d, agree %d\n", op->name,
-	       (unsigned long)(at - d->start), traps, elsewhere, first,
+	printf("wrong: %s at +%#lx: traps %d, elsewhere %d, cut %d, "
+	       "first %d, untouched %d, second %d, agree %d\n", op->name,
+	       (unsigned long)(at - d->start), traps, elsewhere, cut, first,
 	       untouched, second, agree);
 	return BAD;
 }

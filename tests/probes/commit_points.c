@@ -113,15 +113,15 @@ static void try_point(const struct commit *c, const struct descriptor *d,
 	do
 		second = c->call(cell);
 	while (second == RSEQ_RESTARTED);
-	if (traps == 1 && !elsewhere && !done &&
+	if (traps == 1 && !elsewhere && !cut && !done &&
 	    (first == RSEQ_COMMITTED ? stored :
 	     first == RSEQ_RESTARTED && left) &&
 	    second == RSEQ_COMMITTED && !memcmp(cell, expected, CELL))
 		return;
-	printf("wrong: %s at +%#lx: traps %d, elsewhere %d, done %d, first %d, "
-	       "stored %d, left %d, second %d\n", c->name,
-	       (unsigned long)(at - d->start), traps, elsewhere, done, first,
-	       stored, left, second);
+	printf("wrong: %s at +%#lx: traps %d, elsewhere %d, cut %d, "
+	       "done %d, first %d, stored %d, left %d, second %d\n", c->name,
+	       (unsigned long)(at - d->start), traps, elsewhere, cut, done,
+	       first, stored, left, second);
 	++wrong;
 }
 

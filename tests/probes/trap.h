@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include <rseq/cpu.h>
 #include <rseq/section.h>
@@ -132,7 +133,7 @@ static uintptr_t next_instruction(uintptr_t at)
 /* ---- the trap ---- */
 
 static char *trapped_at, was[4];
-static volatile int traps, elsewhere, done;
+static volatile int traps, elsewhere, cut, done;
 static const struct descriptor *trapped_in;
 static uintptr_t result_at, result_was;
 static size_t result_width;
@@ -141,6 +142,24 @@ static inline void write_code(const void *code)
 {
 	memcpy(trapped_at, code, TRAP_SIZE);
 	__builtin___clear_cache(trapped_at, trapped_at + TRAP_SIZE);
+}
+
+int main(int argc, char **argv);
+
+static _Unwind_Reason_Code is_main(struct _Unwind_Context *context, void *found)
+{
+	*(int *)found |= (uintptr_t)_Unwind_GetRegionStart(context) ==
+		(uintptr_t)main;
+	return _URC_NO_REASON;
+}
+
+/* Whether a profiler, or a thread that is cancelled, gets out of the section. */
+static int stack_leads_to_main(void)
+{
+	int found = 0;
+
+	_Unwind_Backtrace(is_main, &found);
+	return found;
 }
 
 /* The frame says where the kernel has already sent the thread. */
@@ -153,6 +172,7 @@ static void on_trap(int signal, siginfo_t *info, void *context)
 	++traps;
 	elsewhere += (uint64_t)PC(frame) != trapped_in->abort;
 	elsewhere += rseq_self()->rseq_cs != 0;
+	cut += !stack_leads_to_main();
 	if ((uintptr_t)PC(frame) - (uintptr_t)trapped_at <= TRAP_SIZE)
 		PC(frame) = (uintptr_t)trapped_at;	/* not restarted */
 	done = memcmp((void *)result_at, &result_was, result_width) != 0;
@@ -164,7 +184,7 @@ static void set_trap(const struct descriptor *d, uintptr_t at)
 
 	trapped_in = d;
 	trapped_at = (char *)at;
-	traps = elsewhere = 0;
+	traps = elsewhere = cut = 0;
 	mprotect((void *)(at & -page), 2 * page,
 		 PROT_READ | PROT_WRITE | PROT_EXEC);
 	memcpy(was, trapped_at, sizeof was);
