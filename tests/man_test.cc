@@ -503,7 +503,7 @@ TEST_P(Man, ProseUsesTheFieldsWords)
 	    {"[^e] [Ss]equences?\\b", "section"},
 	    {"[Cc]anceled", "cancelled"},
 	    {"\\bcpus?\\b(?!_)", "CPU"},
-	    {"\\b(to be|is) had\\b", "available"},
+	    {"\\bbe had\\b", "available"},
 	    {"\\b[Ss]omebody\\b", "another thread"},
 	    {"\\bone's own\\b", "your own"},
 	    {"\\balso (if|where)\\b", "even if"},
