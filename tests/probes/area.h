@@ -9,6 +9,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "cpus.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdint.h>
@@ -105,23 +107,19 @@ struct seen {
 /* On every cpu that this thread may use: does the area follow? */
 SOMETIMES void follow(struct seen *s)
 {
-	cpu_set_t all, one;
+	const size_t words = cpu_words();
+	unsigned long all[words];
 
-	sched_getaffinity(0, sizeof all, &all);
-	for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-		if (!CPU_ISSET(cpu, &all))
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		if (sched_setaffinity(0, sizeof one, &one))
+	allowed_cpus(all);
+	for (unsigned int cpu = 0; cpu < words * CPU_BITS; ++cpu) {
+		if (!has_cpu(all, cpu) || run_on(0, cpu))
 			continue;
 		++s->cpus;
-		s->wrong += kernel_cpu() != (unsigned int)cpu ||
-			word(CPU_ID) != (uint32_t)cpu ||
-			word(CPU_ID_START) != (uint32_t)cpu;
-		s->getcpu_wrong += sched_getcpu() != cpu;
+		s->wrong += kernel_cpu() != cpu || word(CPU_ID) != cpu ||
+			word(CPU_ID_START) != cpu;
+		s->getcpu_wrong += sched_getcpu() != (int)cpu;
 	}
-	sched_setaffinity(0, sizeof all, &all);
+	allow_cpus(0, all);
 }
 
 SOMETIMES void look(struct seen *s)

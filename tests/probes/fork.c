@@ -68,19 +68,17 @@ static void at_child(void) { tell("atfork_child"); }
 /* The child of vfork shares this thread's area and is not registered. */
 static void vfork_here(const char *self)
 {
-	cpu_set_t all;
+	const size_t words = cpu_words();
+	unsigned long all[words];
 
 	fflush(stdout);
-	sched_getaffinity(0, sizeof all, &all);
-	for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-		cpu_set_t one;
-		if (!CPU_ISSET(cpu, &all))
+	allowed_cpus(all);
+	for (unsigned int cpu = 0; cpu < words * CPU_BITS; ++cpu) {
+		if (!has_cpu(all, cpu))
 			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
 		pid_t pid = vfork();
 		if (pid == 0) {
-			sched_setaffinity(0, sizeof one, &one);
+			run_on(0, cpu);
 			execl(self, self, "spawned", (char *)NULL);
 			_exit(1);
 		}

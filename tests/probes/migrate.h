@@ -3,14 +3,10 @@
 #ifndef PROBE_MIGRATE_H
 #define PROBE_MIGRATE_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#include "cpus.h"
+
 #include <pthread.h>
-#include <sched.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { VICTIMS = 64 };
 
@@ -29,34 +25,33 @@ static inline void be_no_victim(unsigned int slot)
 	__atomic_store_n(&victims[slot % VICTIMS], 0, __ATOMIC_RELAXED);
 }
 
-static inline void pin(int tid, const cpu_set_t *all, unsigned int nth)
+static inline void pin(int tid, const unsigned long *all, unsigned int nth)
 {
-	const unsigned int skip = nth % (unsigned int)CPU_COUNT(all);
-	unsigned int cpu = 0;
-	cpu_set_t one;
+	const unsigned int bits = (unsigned int)cpu_words() * CPU_BITS;
+	unsigned int cpus = 0, cpu = 0;
 
-	for (unsigned int n = 0; cpu < CPU_SETSIZE; ++cpu)
-		if (CPU_ISSET(cpu, all) && n++ == skip)
+	for (unsigned int i = 0; i < bits; ++i)
+		cpus += has_cpu(all, i);
+	for (unsigned int skip = nth % cpus; cpu < bits; ++cpu)
+		if (has_cpu(all, cpu) && skip-- == 0)
 			break;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	if (sched_setaffinity(tid, sizeof one, &one) == 0)
+	if (run_on(tid, cpu) == 0)
 		__atomic_add_fetch(&migrations, 1, __ATOMIC_RELAXED);
 }
 
 /* Without a rest if it is given no time to rest between rounds. */
 static inline void *migrate(void *pause)
 {
-	cpu_set_t all;
+	unsigned long all[cpu_words()];
 
-	sched_getaffinity(0, sizeof all, &all);
+	allowed_cpus(all);
 	for (unsigned int round = 0;
 	     !__atomic_load_n(&stop_migrating, __ATOMIC_RELAXED); ++round) {
 		for (unsigned int i = 0; i < VICTIMS; ++i) {
 			int tid = __atomic_load_n(&victims[i],
 						  __ATOMIC_RELAXED);
 			if (tid)
-				pin(tid, &all, round + i);
+				pin(tid, all, round + i);
 		}
 		if (pause)
 			nanosleep(pause, NULL);

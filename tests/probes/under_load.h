@@ -8,6 +8,7 @@
 
 #include "migrate.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 
@@ -19,7 +20,7 @@ struct load {
 	int threads;			/* at most VICTIMS */
 	void (*start)(unsigned int nth);	/* before any signal; or NULL */
 	void (*work)(unsigned int nth);	/* what each of them does */
-	void (*handler)(int);		/* 5000 times a second, each */
+	void (*handler)(int);		/* 200 us after the last one, each */
 	long rest;			/* ns, between moves; -1: none move */
 	void (*count)(void);		/* when no more signals come; or NULL */
 };
@@ -35,32 +36,49 @@ static inline long now(void)
 	return t.tv_sec;
 }
 
-static inline int start_signals(timer_t *timer)
+static __thread timer_t own_timer;
+
+static inline int next_signal(void)
+{
+	const struct itimerspec soon = {.it_value.tv_nsec = 200000};
+
+	return timer_settime(own_timer, 0, &soon, NULL);
+}
+
+/*
+ * The next one is asked for when this one is done: a machine whose handlers
+ * take longer than that would else do nothing but handle signals.
+ */
+static void on_signal(int sig)
+{
+	const int saved = errno;
+
+	load->handler(sig);
+	next_signal();
+	errno = saved;
+}
+
+static inline int start_signals(void)
 {
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1,
 	};
-	const struct itimerspec often = {
-		.it_value.tv_nsec = 200000, .it_interval.tv_nsec = 200000,
-	};
 
 	event.sigev_notify_thread_id = (int)syscall(SYS_gettid);
-	return timer_create(CLOCK_MONOTONIC, &event, timer) ||
-		timer_settime(*timer, 0, &often, NULL);
+	return timer_create(CLOCK_MONOTONIC, &event, &own_timer) ||
+		next_signal();
 }
 
 static inline void *work_under_load(void *nth)
 {
-	timer_t timer;
-
 	if (load->start)
 		load->start((unsigned int)(uintptr_t)nth);
-	if (start_signals(&timer))
+	if (start_signals())
 		return "no timer";
 	be_victim((unsigned int)(uintptr_t)nth);
 	load->work((unsigned int)(uintptr_t)nth);
 	be_no_victim((unsigned int)(uintptr_t)nth);
-	timer_delete(timer);
+	timer_delete(own_timer);
 	if (load->count)
 		load->count();
 	return NULL;
@@ -69,7 +87,7 @@ static inline void *work_under_load(void *nth)
 /* How many threads could not do it. */
 static inline int run_under_load(const struct load *l)
 {
-	const struct sigaction action = {.sa_handler = l->handler,
+	const struct sigaction action = {.sa_handler = on_signal,
 					 .sa_flags = SA_RESTART};
 	struct timespec rest = {.tv_nsec = l->rest};
 	pthread_t t[VICTIMS], mover;
