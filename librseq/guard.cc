@@ -73,9 +73,10 @@ static uint32_t this_process()
 struct thread_cache {
 	uint32_t process;	/* in which id is right; 0: none */
 	uint32_t id;
-	uint32_t slot;		/* the cpu whose guard it held last */
+	uint32_t cpu;		/* whose data it worked on last, + 1 */
+	uint32_t commits;	/* that hold a guard, signals not blocked */
 };
-static __thread thread_cache mine;
+static __thread thread_cache mine NO_ALLOCATION;
 
 static uint32_t thread_id()
 {
@@ -155,6 +156,13 @@ static uintptr_t load(rseq_guard *guard)
 	return __atomic_load_n(&guard->word, __ATOMIC_ACQUIRE);
 }
 
+static void sleep_a_while(rseq_guard *guard, uintptr_t seen)
+{
+	__atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
+	sleep_on(futex_word(guard), (uint32_t)seen);
+	__atomic_sub_fetch(&sleepers, 1, __ATOMIC_RELAXED);
+}
+
 /*
  * Whether the holder is there is asked first, and each time: signals may end
  * every sleep long before its time.
@@ -163,7 +171,8 @@ int guard_wait(rseq_guard *guard, uintptr_t seen)
 {
 	const uint32_t holder = (uint32_t)(seen >> half);
 
-	if (names_holder && holder == ask_thread_id())
+	/* A handler in a commit: who it waits for may wait for that. */
+	if (mine.commits || (names_holder && holder == ask_thread_id()))
 		return -EDEADLK;
 	if (names_holder && !thread_exists(holder)) {
 		/* Leave an event behind that nobody has begun with. */
@@ -172,13 +181,16 @@ int guard_wait(rseq_guard *guard, uintptr_t seen)
 					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 		return 0;
 	}
-	__atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
-	sleep_on(futex_word(guard), (uint32_t)seen);
-	__atomic_sub_fetch(&sleepers, 1, __ATOMIC_RELAXED);
+	sleep_a_while(guard, seen);
 	return 0;
 }
 
 /* ---- lock and unlock ---- */
+
+static rseq_guard *guard_of(rseq_guard *guard, unsigned int cpu)
+{
+	return static_cast<rseq_guard *>(rseq_copy_of_(guard, cpu));
+}
 
 static bool try_lock(rseq_guard *guard, uintptr_t word, uintptr_t held)
 {
@@ -220,7 +232,7 @@ int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold)
 			if (ret == 0 && load(guard) == held) {
 				hold->guard = guard;
 				hold->word = word;
-				hold->masked = 1;
+				hold->state = RSEQ_LOCKED_;
 				return 0;
 			}
 			if (ret != 0) {
@@ -233,42 +245,69 @@ int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold)
 	}
 }
 
-/*
- * Signals stay as they are: a handler that finds the guard held by the thread
- * that it has interrupted takes the next one.  There is always one left, as
- * there are more guards than handlers are nested.
- */
-int guard_lock_any(rseq_guard *guards, rseq_hold *hold)
+int guard_hold(rseq_transaction *t, unsigned int cpu)
 {
-	const uint32_t thread = thread_id();
-	const unsigned int limit = rseq_cpu_limit();
-	unsigned int own = 0;
+	t->cpu = (int)cpu;
+	t->guard = guard_of(t->guards, cpu);
+	const int ret = guard_lock(t->guard, cpu, &t->hold);
+	return ret ? ret : t->cpu;
+}
 
-	if (mine.slot >= limit)
-		mine.slot = 0;
-	for (unsigned int slot = mine.slot; own < limit;) {
-		rseq_guard *const guard = static_cast<rseq_guard *>(
-			rseq_copy_of_(guards, slot));
+/*
+ * Where no section runs, the commit locks the guard and looks whether there has
+ * been another one since begin.  It does not block signals for its few stores;
+ * a handler that finds itself in the middle of them goes to another cpu's data.
+ */
+int guard_begin_any(rseq_transaction *t)
+{
+	static constexpr unsigned int patience = 100;	/* 5 s of sleep */
+	const unsigned int limit = rseq_cpu_limit();
+
+	if (mine.cpu == 0 || mine.cpu > limit)
+		mine.cpu = (unsigned int)sched_getcpu() % limit + 1;
+	unsigned int cpu = mine.cpu - 1;
+	for (unsigned int busy = 0; busy < limit * patience;) {
+		rseq_guard *const guard = guard_of(t->guards, cpu);
 		const uintptr_t word = load(guard);
 
-		if (try_lock(guard, word, held_by(word, thread))) {
-			hold->guard = guard;
-			hold->word = word;
-			hold->masked = 0;
-			mine.slot = slot;
-			return (int)slot;
-		}
-		if (!(word & 1))
-			continue;
-		if (names_holder && word >> half == thread) {
-			slot = (slot + 1) % limit;
-			++own;
-			continue;
+		if (!(word & 1)) {
+			t->cpu = (int)cpu;
+			t->guard = guard;
+			t->word = word;
+			if (t->left <= 0 && !mine.commits)
+				return guard_hold(t, cpu);
+			t->hold.guard = guard;
+			t->hold.word = word;
+			t->hold.state = RSEQ_UNMASKED_;
+			return t->cpu;
 		}
 		errno_guard keep;
-		guard_wait(guard, word);
+		if (mine.commits) {
+			if (++busy % limit == 0)	/* another drains all */
+				sleep_a_while(guard, word);
+			cpu = (cpu + 1) % limit;
+			continue;
+		}
+		const int ret = guard_wait(guard, word);
+		if (ret)
+			return ret;
 	}
 	return -EDEADLK;
+}
+
+static bool lock_for_commit(rseq_guard *guard, uintptr_t word)
+{
+	const uintptr_t held = held_by(word, thread_id());
+
+	++mine.commits;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_compare_exchange_n(&guard->word, &word, held, false,
+					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	--mine.commits;
+	mine.cpu = 0;	/* another thread works there, too */
+	return false;
 }
 
 int rseq_guard_lock_(struct rseq_guard *guard, unsigned int cpu,
@@ -277,8 +316,7 @@ int rseq_guard_lock_(struct rseq_guard *guard, unsigned int cpu,
 	hold->guard = nullptr;
 	if (!guard || cpu >= rseq_cpu_limit())
 		return -EINVAL;
-	return guard_lock(static_cast<rseq_guard *>(rseq_copy_of_(guard, cpu)),
-			  cpu, hold);
+	return guard_lock(guard_of(guard, cpu), cpu, hold);
 }
 
 /*
@@ -289,17 +327,20 @@ void rseq_guard_unlock_(struct rseq_hold *hold) noexcept
 {
 	rseq_guard *const guard = hold->guard;
 
-	if (!guard)
+	hold->guard = nullptr;
+	if (!guard || !(hold->state & RSEQ_LOCKED_))
 		return;
 	errno_guard keep;
 	uintptr_t now = load(guard);
-	hold->guard = nullptr;
 	if ((now & 1) && (uint32_t)now == ((uint32_t)hold->word | 1))
 		__atomic_compare_exchange_n(&guard->word, &now, hold->word + 2,
 					    false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (hold->state & RSEQ_UNMASKED_)
+		--mine.commits;
 	wake(guard);
-	if (hold->masked)
+	if (!(hold->state & RSEQ_UNMASKED_))
 		restore_signals(hold->signals);
 }
 
@@ -307,9 +348,12 @@ void rseq_guard_unlock_(struct rseq_hold *hold) noexcept
  * Before the stores of a transaction that holds its guard: is it still this
  * thread's?  In a forked child it has to be made so, or others take it over.
  */
-int rseq_still_held_(struct rseq_guard *guard, uintptr_t word) noexcept
+int rseq_still_held_(struct rseq_guard *guard, uintptr_t word,
+		     unsigned int state) noexcept
 {
 	errno_guard keep;
+	if (!(state & RSEQ_LOCKED_))
+		return lock_for_commit(guard, word);
 	const uintptr_t held = held_by(word, thread_id());
 	uintptr_t now = load(guard);
 
@@ -325,11 +369,6 @@ int rseq_still_held_(struct rseq_guard *guard, uintptr_t word) noexcept
 
 /* So many cpus are locked, fenced, drained and unlocked at a time. */
 static constexpr unsigned int batch = 256;
-
-static rseq_guard *guard_of(rseq_guard *guard, unsigned int cpu)
-{
-	return static_cast<rseq_guard *>(rseq_copy_of_(guard, cpu));
-}
 
 /* Some cpus' guards, of which the first so many are locked. */
 struct batch_of {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <rseq/guard.h>
+#include <rseq/transaction.h>
 
 /* Not public: what rseq_guard_lock() and rseq_begin_slow_() are made of. */
 
@@ -11,8 +11,8 @@ int guard_wait(rseq_guard *guard, uintptr_t seen);
 /* rseq_guard_lock_(), when cpu is in range. */
 int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold);
 
-/*
- * Hold the guard of whichever cpu is free, where no section runs in the
- * process, without a system call: its number, or -EDEADLK.
- */
-int guard_lock_any(rseq_guard *guards, rseq_hold *hold);
+/* Begin with a cpu's guard locked: the cpu, or an error. */
+int guard_hold(rseq_transaction *t, unsigned int cpu);
+
+/* Begin where no section runs in the process: the cpu, or -EDEADLK. */
+int guard_begin_any(rseq_transaction *t);

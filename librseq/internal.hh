@@ -4,6 +4,17 @@
 #include <errno.h>
 #include <stdint.h>
 
+/*
+ * A thread-local variable for handlers, too: glibc allocates any other kind
+ * when a thread first uses it; musl does so when a library is loaded, and loads
+ * none of this kind.
+ */
+#ifdef __GLIBC__
+#define NO_ALLOCATION	__attribute__((__tls_model__("initial-exec")))
+#else
+#define NO_ALLOCATION
+#endif
+
 /* The library leaves errno alone: calls that may set it stand under this. */
 struct errno_guard {
 	int saved = errno;

@@ -14,15 +14,6 @@
  */
 static stats_table *table;
 
-/*
- * glibc allocates any other kind when a thread first uses it, perhaps in a
- * handler; musl does so when a library is loaded, and loads none of this kind.
- */
-#ifdef __GLIBC__
-#define NO_ALLOCATION	__attribute__((__tls_model__("initial-exec")))
-#else
-#define NO_ALLOCATION
-#endif
 static __thread rseq_stats *mine NO_ALLOCATION;
 
 /* Where there is no memory for another: all threads' numbers in one row. */

@@ -9,13 +9,7 @@
 /* This thread runs no sections, though others do. */
 static int hold_some_cpu(struct rseq_transaction *t)
 {
-	const unsigned int cpu =
-		(unsigned int)sched_getcpu() % rseq_cpu_limit();
-
-	t->cpu = (int)cpu;
-	t->guard = static_cast<rseq_guard *>(rseq_copy_of_(t->guards, cpu));
-	const int ret = guard_lock(t->guard, cpu, &t->hold);
-	return ret ? ret : t->cpu;
+	return guard_hold(t, (unsigned int)sched_getcpu() % rseq_cpu_limit());
 }
 
 /*
@@ -26,13 +20,12 @@ int rseq_begin_slow_(struct rseq_transaction *t) noexcept
 {
 	if (!t->guards)
 		return -EINVAL;
-	if (t->hold.guard)	/* neither committed nor cancelled */
+	/* Neither committed nor cancelled. */
+	if (t->hold.guard && (t->hold.state & RSEQ_LOCKED_))
 		return -EDEADLK;
-	if (!sections_live()) {
-		t->cpu = guard_lock_any(t->guards, &t->hold);
-		t->guard = t->hold.guard;
-		return t->cpu;
-	}
+	t->hold.guard = nullptr;
+	if (!sections_live())
+		return guard_begin_any(t);
 	errno_guard keep;
 	for (;;) {
 		const int cpu = rseq_this_cpu().n;
@@ -40,13 +33,9 @@ int rseq_begin_slow_(struct rseq_transaction *t) noexcept
 		if (cpu < 0)
 			return hold_some_cpu(t);
 		if (t->left <= 0) {
-			t->cpu = cpu;
-			t->guard = static_cast<rseq_guard *>(rseq_copy_of_(
-				t->guards, (unsigned int)cpu));
-			const int ret = guard_lock(t->guard, (unsigned)cpu,
-						   &t->hold);
+			const int ret = guard_hold(t, (unsigned int)cpu);
 			if (ret != -ENOSYS)
-				return ret ? ret : cpu;
+				return ret;
 			/* No fence, so no lock: sections must do. */
 			t->left = RSEQ_NO_LOCK_;
 		}

@@ -149,7 +149,7 @@ TEST_P(Stats, CountEachThreadsTransactions)
 			  got.number(std::string("read_second_") + what)) << got;
 }
 
-TEST_P(Stats, CountLocksWhereNoSectionRuns)
+TEST_P(Stats, CountTheSameWhereNoSectionRuns)
 {
 	outcome got = run({build_rseq("stats")},
 			  {{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
@@ -158,9 +158,10 @@ TEST_P(Stats, CountLocksWhereNoSectionRuns)
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.number("registered"), 0) << got;
 	EXPECT_EQ(got.number("read_first_commits"), 100) << got;
-	EXPECT_EQ(got.number("read_first_locks"), 100) << got;
-	EXPECT_EQ(got.number("second_locks"), 200) << got;
-	EXPECT_EQ(got.number("second_conflicts"), 0) << got;
+	EXPECT_EQ(got.number("read_first_locks"), 0) << got;
+	EXPECT_EQ(got.number("second_locks"), 1) << got;
+	EXPECT_GE(got.number("second_conflicts"), got.number("attempts"))
+		<< got;
 }
 
 TEST_P(Stats, AreShownByRseqInfo)

@@ -23,15 +23,19 @@ struct rseq_hold {
 	struct rseq_guard	*guard;		/* 0: nothing is held */
 	uintptr_t		word;
 	uint64_t		signals[2];
-	unsigned int		masked;		/* signals are blocked */
+	unsigned int		state;
 };
+
+/* Locked, and whether signals were blocked for it; or to be by the commit. */
+#define RSEQ_LOCKED_	1u
+#define RSEQ_UNMASKED_	2u
 
 /* Hold one cpu's guard: 0, -EINVAL, -EDEADLK or -ENOSYS. */
 int rseq_guard_lock_(struct rseq_guard *guard, unsigned int cpu,
 		     struct rseq_hold *hold) RSEQ_NOTHROW_ RSEQ_MUST_CHECK_;
 void rseq_guard_unlock_(struct rseq_hold *hold) RSEQ_NOTHROW_;
-int rseq_still_held_(struct rseq_guard *guard, uintptr_t word) RSEQ_NOTHROW_
-	RSEQ_COLD_;
+int rseq_still_held_(struct rseq_guard *guard, uintptr_t word,
+		     unsigned int state) RSEQ_NOTHROW_ RSEQ_COLD_;
 
 int rseq_guard_drain_(struct rseq_guard *guard,
 		      void (*drain)(unsigned int cpu, void *arg), void *arg)

@@ -49,7 +49,7 @@ RSEQ_INLINE_ struct rseq_hold rseq_copy_hold_(const struct rseq_hold *from)
 	to.word = from->word;
 	to.signals[0] = from->signals[0];
 	to.signals[1] = from->signals[1];
-	to.masked = from->masked;
+	to.state = from->state;
 	return to;
 }
 
@@ -87,6 +87,7 @@ RSEQ_MUST_CHECK_ RSEQ_INLINE_ int rseq_begin(struct rseq_transaction *t)
 	slow.cpu = cpu;
 	slow.left = t->left;
 	slow.hold.guard = t->hold.guard;
+	slow.hold.state = t->hold.state;
 	ret = rseq_begin_slow_(&slow);
 	t->guard = slow.guard;
 	t->word = slow.word;
@@ -96,20 +97,25 @@ RSEQ_MUST_CHECK_ RSEQ_INLINE_ int rseq_begin(struct rseq_transaction *t)
 		return ret;	/* what t holds, it holds still */
 	t->hold = rseq_copy_hold_(&slow.hold);
 	rseq_tsan_acquire_(t->guard);
-	if (t->hold.guard)
+	if (t->hold.guard && (t->hold.state & RSEQ_LOCKED_))
 		RSEQ_COUNT_(locks);
 	return ret;
+}
+
+RSEQ_INLINE_ void rseq_let_go_(struct rseq_transaction *t)
+{
+	if (__builtin_expect(!!t->hold.guard, 0)) {
+		struct rseq_hold hold = rseq_copy_hold_(&t->hold);
+		t->hold.guard = RSEQ_NULL_;
+		rseq_guard_unlock(&hold);
+	}
 }
 
 /* End a transaction that shall store nothing. */
 RSEQ_INLINE_ void rseq_cancel(struct rseq_transaction *t)
 {
 	t->left = t->guards ? RSEQ_ATTEMPTS : 0;
-	if (__builtin_expect(!!t->hold.guard, 0)) {
-		struct rseq_hold hold = rseq_copy_hold_(&t->hold);
-		t->hold.guard = RSEQ_NULL_;
-		rseq_guard_unlock(&hold);
-	}
+	rseq_let_go_(t);
 }
 
 /* After an abort: may the section be tried again? */
@@ -133,6 +139,17 @@ RSEQ_INLINE_ enum rseq_result rseq_done_(struct rseq_transaction *t)
 	t->left = RSEQ_ATTEMPTS;
 	RSEQ_COUNT_(commits);
 	return RSEQ_COMMITTED;
+}
+
+/* Is the guard this thread's, for the stores of a commit? */
+RSEQ_INLINE_ int rseq_hold_now_(struct rseq_transaction *t)
+{
+	if (!rseq_still_held_(t->hold.guard, t->hold.word, t->hold.state)) {
+		rseq_let_go_(t);
+		return 0;
+	}
+	t->hold.state |= RSEQ_LOCKED_;
+	return 1;
 }
 
 /* The commit was made with the guard held. */
@@ -165,10 +182,8 @@ RSEQ_OP_ name parameters						\
 	const rseq_cpu_t id = { t->cpu };				\
 									\
 	if (__builtin_expect(!!t->hold.guard, 0)) {			\
-		if (!rseq_still_held_(t->hold.guard, t->hold.word)) {	\
-			rseq_cancel(t);					\
+		if (!rseq_hold_now_(t))					\
 			return rseq_conflict_(t);			\
-		}							\
 		held							\
 		return rseq_unlock_after_commit_(t);			\
 	}								\
@@ -192,11 +207,11 @@ conflict:								\
 
 #else
 
-/* Begin has locked. */
+/* Begin has locked, or the commit does. */
 #define RSEQ_COMMITS_(name, parameters, held, ...)			\
 RSEQ_OP_ name parameters						\
 {									\
-	if (!t->hold.guard)						\
+	if (!t->hold.guard || !rseq_hold_now_(t))			\
 		return rseq_conflict_(t);				\
 	held								\
 	return rseq_unlock_after_commit_(t);				\

@@ -57,7 +57,7 @@ static long add_one(void)
 	}
 }
 
-/* The copy that a transaction works on: this cpu's, or any without sections. */
+/* The copy that the next transaction works on. */
 static unsigned int next_cpu(void)
 {
 	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
@@ -228,7 +228,7 @@ static void begun_before(void *(*f)(void *), const char *who)
 	const unsigned int here = next_cpu();
 	struct rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
 	const int cpu = rseq_begin(&t);
-	const int self_held = t.hold.guard != NULL;
+	const int self_held = (int)(slot(here)->guard.word & 1);
 	pthread_t other;
 
 	if (self_held)

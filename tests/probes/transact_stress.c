@@ -132,7 +132,8 @@ static int impatient(struct own *own)
 	return !kind->quiet && own->dice % 4 == 0;
 }
 
-static int may_be_own(struct own *own)
+/* Without sections a commit holds the guard, signals not blocked. */
+static int in_commit(struct own *own)
 {
 	return own == handler_own && rseq_feature_size() == 0;
 }
@@ -306,5 +307,6 @@ int main(int argc, char **argv)
 	       sum.counted - sum.drained - there, sum.others - elsewhere,
 	       lost_nodes(), wrong_slots());
 	print_stats();
+	printf("sections=%d\n", rseq_feature_size() != 0);
 	return 0;
 }

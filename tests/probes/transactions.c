@@ -134,7 +134,7 @@ static int overtaken(const struct commit *c, struct rseq_transaction *t)
 	struct slot *s = begin(t), before;
 	enum rseq_result r;
 
-	if (t->hold.guard)
+	if (s->guard.word & 1)
 		return 0;
 	overtake(s);
 	before = *s;
@@ -153,9 +153,8 @@ static void try_locked(const struct commit *c, int commit)
 
 	while (overtaken(c, &t))
 		++attempts;
-	/* A thread without sections begins so; others may be disturbed. */
-	check(rseq_this_cpu().n < 0 ? attempts == 0 :
-	      attempts > 0 && attempts <= RSEQ_ATTEMPTS, c->row, "attempts");
+	/* Fewer than all if something else disturbs. */
+	check(attempts > 0 && attempts <= RSEQ_ATTEMPTS, c->row, "attempts");
 	s = rseq_percpu_ptr(slots, t.cpu);
 	check(t.hold.guard == &s->guard && (s->guard.word & 1), c->row,
 	      "locked");
