@@ -136,7 +136,17 @@ TEST_P(Glibc, ItsOwnTestsOfRseqAndTheLinePass)
 		"elf/tst-rseq-tls-range-4096-static",
 	};
 
+	int run_here = 0;
 	for (const auto &name : names) {
+		/* Older versions have fewer, and have them in other places. */
+		const std::string base = fs::path(name).filename();
+		const fs::path file = GetParam().src /
+			"sysdeps/unix/sysv/linux" / (base + ".c");
+		if (!fs::exists(file)) {
+			EXPECT_EQ(base.find("tlabi"), base.npos) << base;
+			continue;
+		}
+		++run_here;
 		const outcome got = run({ "make", "-C", GetParam().obj.string(),
 					  "test", "t=" + name },
 					{ {}, std::chrono::seconds(600) });
@@ -144,6 +154,7 @@ TEST_P(Glibc, ItsOwnTestsOfRseqAndTheLinePass)
 		EXPECT_NE((got.out + got.err).find("PASS: " + name),
 			  std::string::npos) << got;
 	}
+	EXPECT_GE(run_here, 11);
 }
 
 /*
