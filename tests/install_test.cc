@@ -284,6 +284,37 @@ TEST_F(Consumer, OfMesonFindsThePackage)
 	expect_to_run(dir / "b", "static");
 }
 
+/* Each file that is under version control, however long its name. */
+TEST(Tarball, HasWhatTheTreeHas)
+{
+	const std::string top = source_dir().string();
+	if (!sh("test -e " + top + "/.git && git -C " + top + " rev-parse").ok())
+		GTEST_SKIP() << "not under version control";
+	const std::string packed = "packed";
+	const std::string state = "cd " + top + " && git ls-files -z | xargs "
+		"-0 stat -c '%n %y' 2>/dev/null";
+	const outcome before = sh(state);
+	const outcome made = run({ "make", "-s", "-C", build_dir().string(),
+				   "dist", "distdir=" + packed });
+	ASSERT_TRUE(made.ok()) << made;
+	EXPECT_EQ(sh(state).out, before.out) << "it writes into the source";
+	const outcome listed = sh("tar -tf " +
+		(build_dir() / (packed + ".tar.gz")).string() +
+		" | sed 's,^" + packed + "/,,'");
+	fs::remove(build_dir() / (packed + ".tar.gz"));
+	ASSERT_TRUE(listed.ok()) << listed;
+	const std::set<std::string> packed = all_matches("\n" + listed.out,
+							 "\n(.*)(?=\n)");
+	const outcome tree = sh("cd " + top + " && git ls-files | grep -vE "
+				"'^(\\.ci/|\\.gitignore$)'");
+	const std::set<std::string> tracked = all_matches("\n" + tree.out,
+							  "\n(.*)(?=\n)");
+	EXPECT_GT(tracked.size(), 200u);
+	for (const std::string &name : tracked)
+		EXPECT_TRUE(packed.contains(name) ||
+			    !fs::exists(source_dir() / name)) << name;
+}
+
 /* One version, wherever one looks for it. */
 TEST_F(Installed, VersionIsTheSameEverywhere)
 {
