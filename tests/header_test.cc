@@ -139,6 +139,53 @@ TEST_P(Headers, CompileUsedAtEachLevelAndModel)
 	expect_all(commands);
 }
 
+/* Warnings that programs turn on, or flags with which they are built. */
+TEST_P(Headers, CompileUnderTheFlagsOfTheirHosts)
+{
+	const std::vector<strings> both = {
+		{"-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wundef",
+		 "-Wcast-qual", "-Wcast-align", "-Wredundant-decls",
+		 "-Wpointer-arith", "-Wwrite-strings", "-Wfloat-equal"},
+#ifdef __x86_64__
+		{"-masm=intel"},
+		{"-mgeneral-regs-only"},
+#endif
+	}, only_c = {
+		{"-std=gnu99", "-Wno-pedantic"}, {"-std=c99"},
+		{"-Wmissing-prototypes", "-Wstrict-prototypes",
+		 "-Wold-style-definition"},
+	}, only_cpp = {
+		{"-Wold-style-cast", "-Wzero-as-null-pointer-constant",
+		 "-Wmissing-declarations"},
+	};
+	std::vector<strings> commands;
+
+	for (const strings &c : compilers()) {
+		const bool cpp = std::count(c.begin(), c.end(), "c++");
+		for (const auto &flags : {both, cpp ? only_cpp : only_c})
+			for (const strings &f : flags)
+				commands.push_back(c + f + strings{
+					"-O2", "-c", "-o", "/dev/null",
+					probes_dir() / "uses_all.h"});
+	}
+	expect_all(commands);
+}
+
+/* By a program that has its own idea of struct rseq, as many have. */
+TEST_P(Headers, CompileBesideAStructRseqByHand)
+{
+	const fs::path file = dir() / "by_hand";
+	std::vector<strings> commands;
+
+	std::ofstream(file) << "struct rseq { unsigned int cpu_id; };\n"
+		"#include <rseq/rseq.h>\n"
+		"int main(void) { struct rseq mine = { 1 };\n"
+		"return mine.cpu_id - 1; }\n";
+	for (const strings &c : compilers())
+		commands.push_back(c + strings{"-fsyntax-only", file});
+	expect_all(commands);
+}
+
 TEST_P(Headers, CppWrapperCompiles)
 {
 	if (libc().family == family::musl)

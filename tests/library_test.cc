@@ -106,6 +106,61 @@ TEST_P(Library, ExportsExactlyTheMap)
 		ADD_FAILURE() << name << " is not exported";
 }
 
+/* ---- 32 bits: no section, and everything falls back ---- */
+
+TEST(ThirtyTwoBits, CountAndCommitWithoutSections)
+{
+	const strings flags = {"-m32", "-idirafter",
+			       "/usr/include/x86_64-linux-gnu"};
+	const auto built = [&](const std::string &probe) {
+		const fs::path out = scratch_dir() / "thirty_two" / probe;
+		outcome got = compile(strings{cc()} + flags +
+			rseq_include_flags() + strings{"-std=gnu11", "-O2",
+			"-Wall", "-Wextra", "-Werror", "-pthread",
+			probes_dir() / (probe + ".c"),
+			librseq(libcs().front(), flags)}, out);
+
+		EXPECT_TRUE(got.ok()) << got;
+		return out;
+	};
+
+	if (!fs::exists("/usr/lib32/crt1.o"))
+		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
+	outcome got = run({built("counter")});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("differ"), 0) << got;
+	EXPECT_EQ(got.number("sections"), 0) << got;
+	EXPECT_GT(got.number("slow"), 0) << got;
+	got = run({built("transactions")});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_GT(got.number("checks"), 100) << got;
+}
+
+/* Without a libc: x32 has none in Debian, and its kernel may not run it. */
+TEST(ThirtyTwoBits, HeadersCompile)
+{
+#ifndef __x86_64__
+	GTEST_SKIP() << "only x86-64 has them";
+#endif
+	for (const std::string &c : {cc(), clang_or_none()})
+		for (const char *bits : {"-m32", "-mx32"})
+			for (const strings &language : {
+				     strings{"-xc", "-std=c11"},
+				     strings{"-xc++", "-std=c++11"},
+				     strings{"-xc++", "-std=c++20"}}) {
+				if (!have(c))
+					continue;
+				outcome got = run(strings{c, bits} + language +
+					rseq_include_flags() + strings{
+					"-ffreestanding", "-nostdinc++", "-O2",
+					"-Wall", "-Wextra", "-Werror", "-c",
+					"-o", "/dev/null", probes_dir() /
+					"uses_all.h"});
+				EXPECT_TRUE(got.ok()) << got;
+			}
+}
+
 /* By a program that knows nothing of it; loaded twice, closed in between. */
 TEST_P(Library, CanBeLoadedAndClosed)
 {

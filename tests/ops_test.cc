@@ -27,6 +27,24 @@ static std::vector<config> aliased()
 	return all;
 }
 
+/* The other syntax of x86's assembler, and code that may touch no vector. */
+static std::vector<config> guests()
+{
+	std::vector<config> all;
+
+#ifdef __x86_64__
+	for (const char *flag : {"-masm=intel", "-mgeneral-regs-only"})
+		for (const char *o : {"-O0", "-O2"}) {
+			const strings flags = {o, flag, "-DALIASED"};
+			const std::string name = identifier(flag) + "_";
+			add(all, {cc()}, "c11", flags, "gcc" + name);
+			add(all, {clang_or_none()}, "c11", flags,
+			    "clang" + name);
+		}
+#endif
+	return all;
+}
+
 static std::vector<config> foreign()
 {
 	std::vector<config> all;
@@ -59,11 +77,13 @@ static void expect_as_modelled(const outcome &ran)
 
 using Semantics = Configurations<ops, native>;
 using AliasedOperands = Configurations<ops, aliased>;
+using Guests = Configurations<ops, guests>;
 using OtherArchitectures = Configurations<ops, foreign>;
 
 INSTANTIATE_TEST_SUITE_P(, Semantics, Semantics::numbers(), Semantics::name);
 INSTANTIATE_TEST_SUITE_P(, AliasedOperands, AliasedOperands::numbers(),
 			 AliasedOperands::name);
+INSTANTIATE_TEST_SUITE_P(, Guests, Guests::numbers(), Guests::name);
 INSTANTIATE_TEST_SUITE_P(, OtherArchitectures, OtherArchitectures::numbers(),
 			 OtherArchitectures::name);
 
@@ -76,6 +96,11 @@ TEST_P(AliasedOperands, AreNeitherModifiedNorMixedUp)
 {
 	expect_as_modelled(ran());
 	EXPECT_GT(ran().number("aliased"), 5000) << ran();
+}
+
+TEST_P(Guests, AssembleEveryOperationAndItIsRight)
+{
+	expect_as_modelled(ran());
 }
 
 /* Operands that are fields of structures among them. */

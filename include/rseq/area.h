@@ -153,8 +153,9 @@ RSEQ_INLINE_ ptrdiff_t rseq_offset(void)
  */
 RSEQ_INLINE_ const volatile struct tlabi *rseq_self(void)
 {
-	return RSEQ_CAST_(const volatile struct tlabi *,
-		RSEQ_STATIC_(char *, rseq_thread_pointer_()) + rseq_offset_());
+	return RSEQ_STATIC_(const volatile struct tlabi *,
+		RSEQ_STATIC_(void *, RSEQ_STATIC_(char *,
+			rseq_thread_pointer_()) + rseq_offset_()));
 }
 
 /*

@@ -248,7 +248,7 @@ static char *thread_pointer(void)
 {
 #ifdef __x86_64__
 	char *tp;
-	__asm__("movq %%fs:0, %0" : "=r" (tp));
+	__asm__("mov{q}\t{%%fs:0, %0|%0, QWORD PTR fs:0}" : "=r" (tp));
 	return tp;
 #else
 	return (char *)__builtin_thread_pointer();

@@ -19,10 +19,10 @@ intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n)
 	sum += rseq_node_id();
 	sum += rseq_this_cid().n;
 	sum += rseq_event();
-	sum += rseq_offset() + (intptr_t)rseq_self();
+	sum += rseq_offset() + !rseq_self();
 	sum += rseq_add(v, 1, cpu);
 	sum += rseq_add(v, sum, cpu);
-	sum += rseq_add(v, (intptr_t)0x123456789abcLL, cpu);
+	sum += rseq_add(v, INTPTR_MAX / 3, cpu);
 	sum += rseq_and(v, sum, rseq_this_cid());
 	sum += rseq_compare_store(v, 0, 1, cpu);
 	sum += rseq_compare_store(v, sum, cpu.n, cpu);
