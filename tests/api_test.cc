@@ -148,6 +148,44 @@ TEST_P(Api, AccessorsRefuseWithoutRseq)
 	EXPECT_EQ(got.number("info.reason"), RSEQ_OFF_DISABLED) << got;
 }
 
+/* ---- rseq_cpu_limit ---- */
+
+/* Of the kernel: whatever files, descriptors and cpus the process has. */
+TEST_P(Api, CpuLimitIsNeverTooLow)
+{
+	const fs::path program = build_rseq("limit"),
+		root = scratch_dir() / "empty";
+	const figure limit = run({program}).number("limit");
+
+	fs::create_directories(root);
+	EXPECT_GT(limit, 0);
+	for (const strings &without : {strings{}, strings{"descriptors"},
+				       strings{"files"}, strings{"affinity"},
+				       strings{"root", root}}) {
+		outcome got = run(strings{program} + without);
+		if (got.code == 77)
+			continue;	/* chroot(2) needs a privilege */
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("limit"), limit) << got;
+		EXPECT_EQ(got.number("again"), limit) << got;
+		EXPECT_EQ(got.number("errno"), 123) << got;
+		EXPECT_GT(got.number("limit"), got.number("cpu")) << got;
+		/* A guess is high, and is not kept. */
+		if (got.has("refused")) {
+			EXPECT_EQ(got.number("refused"), 8192) << got;
+		}
+	}
+}
+
+TEST_P(Api, NothingIsACancellationPoint)
+{
+	outcome got = run({build_rseq("limit")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("alive"), 1) << got;
+	EXPECT_EQ(got.number("cancelled"), 1) << got;
+}
+
 /* ---- rseq_event ---- */
 
 TEST_P(Api, EventChangesWhenTheThreadIsDisturbed)

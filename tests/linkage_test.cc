@@ -178,6 +178,68 @@ TEST_P(SharedObject, HasNoTextRelocations)
 	EXPECT_EQ(dynamic.out.find("TEXTREL"), std::string::npos) << dynamic;
 }
 
+/* ---- the libc's variable ---- */
+
+/*
+ * A weak declaration makes every reference of its file weak, and a linker may
+ * take the variable not to be there: the file's own look says so then, but
+ * librseq's finds it.
+ */
+TEST(WeakDeclaration, OfTheLibcsVariableDoesNotMisleadLibrseq)
+{
+	const std::vector<strings> modes = {
+		{"-fPIE", "-pie"}, {"-fno-pie", "-no-pie"}, {"-static"},
+	};
+	int built = 0;
+
+	fs::create_directories(scratch_dir() / "linkage");
+	for (const std::string &c : {cc(), clang_or_none()})
+		for (const char *linker : {"bfd", "gold", "lld"})
+			for (const strings &mode : modes) {
+				const fs::path out = scratch_dir() /
+					"linkage/weak";
+				if (!have(c) ||
+				    !have(std::string("ld.") + linker))
+					continue;
+				outcome got = run(strings{c} + mode +
+					rseq_include_flags() + strings{
+					"-O2", std::string("-fuse-ld=") +
+					linker, "-o", out, probes_dir() /
+					"weak.c", librseq(libcs().front(),
+							  {"-fPIC"})});
+				ASSERT_TRUE(got.ok()) << got;
+				got = run({out});
+				ASSERT_TRUE(got.ok()) << linker << got;
+				EXPECT_GE(got.number("cpu"), 0) << got;
+				EXPECT_EQ(got.number("result"), 0) << got;
+				EXPECT_EQ(got.number("value"), 2) << got;
+				++built;
+			}
+	EXPECT_GE(built, 3);
+}
+
+/* ---- an archive in a shared object ---- */
+
+/* As "make" has built it, for the system's libc. */
+TEST(Plugin, CarriesTheArchive)
+{
+	const fs::path archive = build_dir() / ".libs/librseq.a",
+		plugin = scratch_dir() / "linkage/plugin.so";
+	const libc &host = libcs().front();
+
+	ASSERT_TRUE(fs::exists(archive));
+	fs::create_directories(plugin.parent_path());
+	outcome got = run(strings{cc(), "-O2", "-fPIC", "-shared",
+			  "-Wl,-z,defs", "-Wl,-z,nodelete", "-o", plugin,
+			  probes_dir() / "plugin.c", archive} +
+			  rseq_include_flags());
+	ASSERT_TRUE(got.ok()) << got;
+	got = run({probe(host, pie(), "load", {"-ldl"}), plugin});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("loaded"), 1) << got;
+	EXPECT_EQ(got.number("plugged"), 0) << got;
+}
+
 /* ---- optimisation when linking ---- */
 
 struct lto {

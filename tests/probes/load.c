@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* load LIBRARY: can this program load it?  If it is librseq, does it work? */
+/*
+ * load LIBRARY: can this program load it?  If it is librseq, or a plugin that
+ * carries it, does it work?
+ */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
@@ -42,6 +45,7 @@ static void use(void *library)
 
 int main(int argc, char **argv)
 {
+	int (*plug)(void);
 	void *library = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
 
 	printf("loaded=%d\n", library != NULL);
@@ -50,6 +54,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	use(library);
+	*(void **)&plug = dlsym(library, "plug");
+	if (plug)
+		printf("plugged=%d\n", plug());
 	printf("closed=%d\n", dlclose(library));
 	for (int i = 0; i < 100; ++i)
 		sched_yield();	/* nothing that is gone is still used */
