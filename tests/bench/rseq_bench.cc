@@ -9,7 +9,7 @@
 #include <rseq/rseq.hpp>
 #include "measure.hh"
 
-#include "arrays.hh"
+#include "stacks.hh"
 
 namespace {
 
@@ -25,9 +25,8 @@ struct node {
 	node *next;
 };
 
-/* A head for each of: sections, a 16-byte compare-and-swap, two locks. */
+/* A head for each of: a 16-byte compare-and-swap, two locks. */
 struct alignas(64) list {
-	intptr_t head;
 	alignas(16) unsigned __int128 tagged;
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int spin;
@@ -95,13 +94,13 @@ void spin_push_pop()
 {
 	list &l = lists[here()];
 
-	arrays::spin_lock(l.spin);
+	stacks::spin_lock(l.spin);
 	one.next = l.spun;
 	l.spun = &one;
-	arrays::spin_unlock(l.spin);
-	arrays::spin_lock(l.spin);
+	stacks::spin_unlock(l.spin);
+	stacks::spin_lock(l.spin);
 	l.spun = l.spun->next;
-	arrays::spin_unlock(l.spin);
+	stacks::spin_unlock(l.spin);
 }
 
 void thread_local_push_pop()
@@ -113,15 +112,17 @@ void thread_local_push_pop()
 	head = head->next;
 }
 
-void section_push_pop(unsigned limit)
-{
-	intptr_t n;
+/* Per-cpu. */
+node **heads;
+intptr_t *percpu_word;
 
-	while (rseq_index_push(&lists[0].head, sizeof(list), limit,
-			       (intptr_t *)&one.next, (intptr_t)&one) < 0)
+void section_push_pop()
+{
+	node *n;
+
+	while (rseq_this_cpu_list_push(heads, &one, &one.next) < 0)
 		;
-	while (rseq_index_pop(&lists[0].head, sizeof(list), limit,
-			      offsetof(node, next), &n) < 0)
+	while (rseq_this_cpu_list_pop(heads, &n, offsetof(node, next)) < 0)
 		;
 }
 
@@ -129,30 +130,39 @@ void section_push_pop(unsigned limit)
 
 int main()
 {
-	rseq::counter counter { 1 };
-	if (counter.error())
+	librseq::counter counter { 1 };
+	heads = static_cast<node **>(rseq_percpu_alloc(sizeof *heads, 64));
+	percpu_word = static_cast<intptr_t *>(
+		rseq_percpu_alloc(sizeof *percpu_word, 64));
+	if (counter.error() || !heads || !percpu_word)
 		return 1;
 
-	measure("rseq_current_cpu", [] { rseq_current_cpu(); });
+	measure("rseq_this_cpu", [] { rseq_this_cpu(); });
 	measure("rseq_event", [] { rseq_event(); });
 	measure("rseq_counter_add", [&] { counter.add(0); });
-	measure("rseq_load_add_store", [] {
-		const int cpu = rseq_current_cpu();
-		rseq_load_add_store(&slots[cpu & 1023].n, 1, cpu);
+	measure("rseq_this_cpu_add", [] {
+		while (rseq_this_cpu_add(percpu_word, 1) < 0)
+			;
 	});
-	const unsigned limit = rseq_cpu_limit() < 1024 ? rseq_cpu_limit() : 1024;
-	measure("list_push_pop_section", [=] { section_push_pop(limit); });
+	measure("rseq_add", [] {
+		rseq_result r;
+		do {
+			const rseq_cpu_t cpu = rseq_this_cpu();
+			r = rseq_add(&slots[cpu.n & 1023].n, 1, cpu);
+		} while (r == RSEQ_RESTARTED);
+	});
+	measure("list_push_pop_section", [] { section_push_pop(); });
 	measure("list_push_pop_mutex", [] { mutex_push_pop(); });
 	measure("list_push_pop_spinlock", [] { spin_push_pop(); });
 	measure("list_push_pop_thread_local", [] { thread_local_push_pop(); });
 #ifdef __x86_64__
 	measure("list_push_pop_cmpxchg16b", [] { cas_push_pop(); });
 #endif
-	measure("array_push_pop_section", [] { arrays::section(); });
-	measure("array_push_pop_mutex", [] { arrays::mutex(); });
-	measure("array_push_pop_spinlock", [] { arrays::spin(); });
-	measure("array_push_pop_thread_local", [] { arrays::per_thread(); });
-	measure("array_push_pop_cas", [] { arrays::cas(); });
+	measure("stack_push_pop_section", [] { stacks::section(); });
+	measure("stack_push_pop_mutex", [] { stacks::mutex(); });
+	measure("stack_push_pop_spinlock", [] { stacks::spin(); });
+	measure("stack_push_pop_thread_local", [] { stacks::per_thread(); });
+	measure("stack_push_pop_cas", [] { stacks::cas(); });
 	measure("thread_local_add", [] {
 		volatile intptr_t &word = tls_word;
 		word = word + 1;

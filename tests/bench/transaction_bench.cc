@@ -4,6 +4,7 @@
  * kind, and with atomics; then what it takes to get at another cpu's slot.
  */
 #include <pthread.h>
+#include <stdlib.h>
 
 #include <rseq/rseq.hpp>
 #include "measure.hh"
@@ -17,166 +18,185 @@ struct node {
 	node *next;
 };
 
-struct alignas(64) slot {
+struct slot {
 	rseq_guard guard;
 	node *head;
 	intptr_t n;
 };
 
-constexpr unsigned int cpus = 1024;
-slot slots[cpus];
-constexpr rseq_guards guards = rseq::guards_in(slots, &slot::guard);
+/* Per-cpu; what is not in per-cpu memory has an array. */
+slot *slots;
 node one;
+
+struct alignas(64) word {
+	intptr_t n;
+};
+word words[1024];
+
+slot *of(int cpu)
+{
+	return rseq_percpu_ptr(slots, cpu);
+}
 
 /* ---- v += 1 ---- */
 
 ALWAYS_INLINE void section_add()
 {
-	while (rseq_index_load_add_store(&slots[0].n, sizeof(slot), cpus, 1) <
-	       0)
+	while (rseq_this_cpu_add(&slots->n, 1) < 0)
 		;
 }
 
-/* As those write it who choose the cpu themselves. */
-ALWAYS_INLINE void section_add_given_cpu()
+/* By id: in an array, as those write it who choose the cpu themselves. */
+ALWAYS_INLINE void section_add_by_id()
 {
 	enum rseq_result r;
 
 	do {
-		const int cpu = rseq_cpu_start();
-		intptr_t *const v = &slots[cpu].n;
-		const intptr_t sum = *v;
-		r = rseq_load_cbne_store(v, sum, sum + 1, cpu);
-	} while (r == RSEQ_RESTARTED || r == RSEQ_DIFFERENT);
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		r = rseq_add(&words[cpu.n].n, 1, cpu);
+	} while (r == RSEQ_RESTARTED);
 }
 
 ALWAYS_INLINE void guard_add()
 {
-	rseq_transaction t = RSEQ_TRANSACTION(&guards);
-	intptr_t sum;
-	int cpu;
+	rseq_transaction t = RSEQ_TRANSACTION(&slots->guard);
+	slot *s;
 
-	do {
-		cpu = rseq_begin(&t);
-		sum = slots[cpu].n + 1;
-	} while (rseq_commit(&t, &slots[cpu].n, sum) != RSEQ_COMMITTED);
+	do
+		s = of(rseq_begin(&t));
+	while (rseq_commit(&t, &s->n, s->n + 1) != RSEQ_COMMITTED);
 }
 
-ALWAYS_INLINE void event_add()
+/* The store that asks for no id. */
+ALWAYS_INLINE void undisturbed_add()
 {
 	enum rseq_result r;
 
 	do {
-		const uint32_t event = rseq_start();
-		intptr_t *const v = &slots[rseq_current_cpu()].n;
-		r = rseq_finish(event, v, *v + 1);
+		const uint32_t event = rseq_event();
+		intptr_t *const v = &words[rseq_this_cpu().n].n;
+		r = rseq_store_undisturbed(event, v, *v + 1);
 	} while (r == RSEQ_RESTARTED);
+}
+
+ALWAYS_INLINE void undisturbed_store()
+{
+	enum rseq_result r;
+
+	do
+		r = rseq_store_undisturbed(rseq_event(), &words[0].n, 1);
+	while (r == RSEQ_RESTARTED);
 }
 
 ALWAYS_INLINE void atomic_add()
 {
-	__atomic_fetch_add(&slots[rseq_cpu_start()].n, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&words[rseq_cpu_start() & 1023].n, 1,
+			   __ATOMIC_RELAXED);
+}
+
+__thread intptr_t of_thread;
+
+ALWAYS_INLINE void thread_local_add()
+{
+	volatile intptr_t &v = of_thread;
+
+	v = v + 1;
 }
 
 /* ---- push a node, and pop it ---- */
 
-intptr_t *head(int cpu)
-{
-	return (intptr_t *)&slots[cpu].head;
-}
-
 ALWAYS_INLINE void section_push_pop()
 {
-	intptr_t popped;
+	node *popped;
 
-	while (rseq_index_push((intptr_t *)&slots[0].head, sizeof(slot), cpus,
-			       (intptr_t *)&one.next, (intptr_t)&one) < 0)
+	while (rseq_this_cpu_list_push(&slots->head, &one, &one.next) < 0)
 		;
-	while (rseq_index_pop((intptr_t *)&slots[0].head, sizeof(slot), cpus,
-			      offsetof(node, next), &popped) < 0)
+	while (rseq_this_cpu_list_pop(&slots->head, &popped,
+				      offsetof(node, next)) < 0)
 		;
 }
 
-ALWAYS_INLINE void section_push_pop_given_cpu()
+ALWAYS_INLINE void section_push_pop_by_id()
 {
 	enum rseq_result r;
-	intptr_t popped;
+	node *popped;
 
 	do {
-		const int cpu = rseq_cpu_start();
-		one.next = slots[cpu].head;
-		r = rseq_load_cbne_store(head(cpu), (intptr_t)one.next,
-					 (intptr_t)&one, cpu);
-	} while (r == RSEQ_RESTARTED || r == RSEQ_DIFFERENT);
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		r = rseq_list_push(&of(cpu.n)->head, &one, &one.next, cpu);
+	} while (r == RSEQ_RESTARTED);
 	do {
-		const int cpu = rseq_cpu_start();
-		r = rseq_load_cbeq_store_add_load_store(head(cpu), 0,
-			offsetof(node, next), &popped, cpu);
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		r = rseq_list_pop(&of(cpu.n)->head, &popped,
+				  offsetof(node, next), cpu);
 	} while (r == RSEQ_RESTARTED);
 }
 
 ALWAYS_INLINE void guard_push_pop()
 {
-	rseq_transaction push = RSEQ_TRANSACTION(&guards);
-	rseq_transaction pop = RSEQ_TRANSACTION(&guards);
+	rseq_transaction push = RSEQ_TRANSACTION(&slots->guard);
+	rseq_transaction pop = RSEQ_TRANSACTION(&slots->guard);
+	slot *s;
 	node *n;
-	int cpu;
 
 	do {
-		cpu = rseq_begin(&push);
-		one.next = slots[cpu].head;
-	} while (rseq_commit(&push, head(cpu), (intptr_t)&one) !=
-		 RSEQ_COMMITTED);
+		s = of(rseq_begin(&push));
+		one.next = s->head;
+	} while (rseq_commit(&push, &s->head, &one) != RSEQ_COMMITTED);
 	do {
-		cpu = rseq_begin(&pop);
-		n = slots[cpu].head;
+		s = of(rseq_begin(&pop));
+		n = s->head;
 		if (!n) {	/* moved to another cpu since */
 			rseq_cancel(&pop);
 			return;
 		}
-	} while (rseq_commit(&pop, head(cpu), (intptr_t)n->next) !=
-		 RSEQ_COMMITTED);
+	} while (rseq_commit(&pop, &s->head, n->next) != RSEQ_COMMITTED);
 }
 
-ALWAYS_INLINE void event_push_pop()
+ALWAYS_INLINE void undisturbed_push_pop()
 {
 	enum rseq_result r;
 
 	do {
-		const uint32_t event = rseq_start();
-		const int cpu = rseq_current_cpu();
-		one.next = slots[cpu].head;
-		r = rseq_finish(event, head(cpu), (intptr_t)&one);
+		const uint32_t event = rseq_event();
+		slot *const s = of(rseq_this_cpu().n);
+		one.next = s->head;
+		r = rseq_store_undisturbed(event, &s->head, &one);
 	} while (r == RSEQ_RESTARTED);
 	do {
-		const uint32_t event = rseq_start();
-		const int cpu = rseq_current_cpu();
-		node *const n = slots[cpu].head;
+		const uint32_t event = rseq_event();
+		slot *const s = of(rseq_this_cpu().n);
+		node *const n = s->head;
 		if (!n)
 			return;
-		r = rseq_finish(event, head(cpu), (intptr_t)n->next);
+		r = rseq_store_undisturbed(event, &s->head, n->next);
 	} while (r == RSEQ_RESTARTED);
 }
 
+using maybe_pop = librseq::maybe<librseq::one_store<node *>>;
+
 ALWAYS_INLINE void transact_push_pop()
 {
-	rseq::transact(guards, [](int cpu) {
-		one.next = slots[cpu].head;
-		return rseq::store(&slots[cpu].head, &one);
+	(void)librseq::transact(&slots->guard, [](int cpu) {
+		one.next = of(cpu)->head;
+		return librseq::store(&of(cpu)->head, &one);
 	});
-	rseq::transact(guards, [](int cpu) -> rseq::maybe<node *> {
-		node *const n = slots[cpu].head;
+	(void)librseq::transact(&slots->guard,
+				[](int cpu) -> maybe_pop {
+		node *const n = of(cpu)->head;
 		if (!n)
-			return rseq::nothing;
-		return rseq::store(&slots[cpu].head, n->next);
+			return librseq::nothing;
+		return librseq::store(&of(cpu)->head, n->next);
 	});
 }
 
 /* The node is in one list at a time only: begin each time with none in any. */
 void empty()
 {
-	for (slot &s : slots)
-		s.head = nullptr;
+	slot *s;
+
+	RSEQ_FOR_EACH_CPU(s, slots)
+		s->head = nullptr;
 }
 
 /* ---- somebody else's slot ---- */
@@ -192,46 +212,47 @@ void *keep_adding(void *)
 
 void drain(unsigned int cpu, void *sum)
 {
-	*static_cast<intptr_t *>(sum) += slots[cpu].n;
-	slots[cpu].n = 0;
+	*static_cast<intptr_t *>(sum) += of(cpu)->n;
+	of(cpu)->n = 0;
 }
 
 void drain_all()
 {
-	const rseq_guards present = { &slots[0].guard, sizeof(slot),
-				      rseq_cpu_limit() };
 	intptr_t sum = 0;
 
-	rseq_guard_drain(&present, drain, &sum);
+	if (rseq_guard_drain(&slots->guard, drain, &sum) != 0)
+		exit(1);
 }
 
 }
 
 int main()
 {
-	if (rseq_current_cpu() < 0)	/* nothing to compare */
+	slots = static_cast<slot *>(rseq_percpu_alloc(sizeof(slot), 64));
+	if (rseq_this_cpu().n < 0 || !slots)	/* nothing to compare */
 		return 1;
 
 	measure("add_section", [] { section_add(); });
-	measure("add_section_given_cpu", [] { section_add_given_cpu(); });
+	measure("add_section_by_id", [] { section_add_by_id(); });
 	measure("add_guard_transaction", [] { guard_add(); });
-	measure("add_event_transaction", [] { event_add(); });
+	measure("add_undisturbed", [] { undisturbed_add(); });
 	measure("add_lock_prefixed", [] { atomic_add(); });
+	measure("add_thread_local", [] { thread_local_add(); });
+	measure("store_undisturbed", [] { undisturbed_store(); });
 
 	empty();
 	measure("push_pop_section", [] { section_push_pop(); });
 	empty();
-	measure("push_pop_section_given_cpu",
-		[] { section_push_pop_given_cpu(); });
+	measure("push_pop_section_by_id", [] { section_push_pop_by_id(); });
 	empty();
 	measure("push_pop_guard_transaction", [] { guard_push_pop(); });
 	empty();
-	measure("push_pop_event_transaction", [] { event_push_pop(); });
+	measure("push_pop_undisturbed", [] { undisturbed_push_pop(); });
 	empty();
-	measure("push_pop_rseq_transact", [] { transact_push_pop(); });
+	measure("push_pop_transact", [] { transact_push_pop(); });
 
 	/* Of all cpus: divide by their number. */
-	printf("cpus=%u\n", rseq_cpu_limit());
+	printf("drain_cpus=%u\n", rseq_cpu_limit());
 	measure("drain_all_cpus", drain_all, 200);
 	pthread_t others[2];
 	for (pthread_t &t : others)

@@ -9,7 +9,7 @@
 
 #include <rseq/rseq.hpp>
 
-namespace arrays {
+namespace stacks {
 
 enum { capacity = 15, cpus = 1024 };
 
@@ -39,14 +39,14 @@ inline void section()
 	enum rseq_result r;
 
 	do {
-		const int cpu = rseq_cpu_start();
-		stack &s = of_cpu[cpu & (cpus - 1)].in_section;
-		r = rseq_array_push(s.slots, &s.count, capacity, 1, cpu);
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		stack &s = of_cpu[cpu.n & (cpus - 1)].in_section;
+		r = rseq_stack_push(s.slots, &s.count, capacity, 1, cpu);
 	} while (r < 0);
 	do {
-		const int cpu = rseq_cpu_start();
-		stack &s = of_cpu[cpu & (cpus - 1)].in_section;
-		r = rseq_array_pop(s.slots, &s.count, &n, cpu);
+		const rseq_cpu_t cpu = rseq_this_cpu();
+		stack &s = of_cpu[cpu.n & (cpus - 1)].in_section;
+		r = rseq_stack_pop(s.slots, &s.count, &n, cpu);
 	} while (r < 0);
 }
 
