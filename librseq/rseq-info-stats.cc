@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,10 +67,13 @@ static void print_json(const stats_table &table)
 /* The program's exit status, as a shell gives it. */
 static int run(char **command, int fd)
 {
-	char number[16];
+	char number[48];
+	struct stat file;
 	int status;
 
-	snprintf(number, sizeof number, "%d", fd);
+	if (fstat(fd, &file))
+		return complain("fstat");
+	snprintf(number, sizeof number, "%d:%ju", fd, (uintmax_t)file.st_ino);
 	if (setenv(stats_variable, number, 1))
 		return complain(stats_variable);
 	const pid_t child = fork();
@@ -92,9 +96,11 @@ static int run(char **command, int fd)
 
 int show_stats(char **command, bool json)
 {
-	const int fd = memfd_create("rseq-stats", 0);
+	const int fd = memfd_create("rseq-stats", MFD_ALLOW_SEALING);
 
-	if (fd < 0 || ftruncate(fd, sizeof(stats_table)))
+	if (fd < 0 || ftruncate(fd, sizeof(stats_table)) ||
+	    pwrite(fd, &stats_mark, sizeof stats_mark, 0) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, stats_seals))
 		return complain("memfd_create");
 	void *const at = mmap(nullptr, sizeof(stats_table), PROT_READ,
 			      MAP_SHARED, fd, 0);

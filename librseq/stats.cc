@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,11 +27,41 @@ static stats_table *map(int flags, int fd)
 	return at == MAP_FAILED ? nullptr : static_cast<stats_table *>(at);
 }
 
+static bool number(const char **s, uint64_t *n)
+{
+	const char *const first = *s;
+
+	for (*n = 0; **s >= '0' && **s <= '9'; ++*s)
+		*n = *n * 10 + (uint64_t)(**s - '0');
+	return *s > first && *s - first < 20;
+}
+
+/* The table that rseq-info has handed down, if this is it. */
+static stats_table *inherited()
+{
+	const char *s = getauxval(AT_SECURE) ? nullptr : getenv(stats_variable);
+	uint64_t fd, inode;
+	struct stat file;
+
+	if (!s || !number(&s, &fd) || *s++ != ':' || !number(&s, &inode) ||
+	    *s || fd > 0x7fffffff)
+		return nullptr;
+	const int seals = fcntl((int)fd, F_GET_SEALS);
+	if (seals < 0 || (seals & stats_seals) != stats_seals ||
+	    fstat((int)fd, &file) != 0 || file.st_ino != inode ||
+	    file.st_size != sizeof(stats_table))
+		return nullptr;
+	stats_table *const there = map(MAP_SHARED, (int)fd);
+	if (there && there->mark != stats_mark) {
+		munmap(there, sizeof *there);
+		return nullptr;
+	}
+	return there;
+}
+
 static stats_table *make_table()
 {
-	const char *const fd = getauxval(AT_SECURE) ? nullptr :
-		getenv(stats_variable);
-	stats_table *made = fd ? map(MAP_SHARED, atoi(fd)) : nullptr;
+	stats_table *made = inherited();
 
 	if (!made)
 		made = map(MAP_PRIVATE | MAP_ANONYMOUS, -1);

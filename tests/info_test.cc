@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <fstream>
 
 #include "harness.hh"
 
@@ -186,6 +187,60 @@ TEST_P(Stats, AreShownByRseqInfo)
 		EXPECT_EQ(all_matches(got.out, "\"commits\": (\\d+),"),
 			  (std::set<std::string>{"100", "200"})) << got;
 	}
+}
+
+/* A number that is inherited may be any file by the time it is used. */
+class StatsFile : public Stats {
+protected:
+	void SetUp() override
+	{
+		Stats::SetUp();
+		if (IsSkipped())
+			return;
+		program = build_rseq("stats");
+		file = scratch_dir() / ("database." + libc().name + "." +
+					mode().name);
+		std::ofstream(file) << std::string(65536, 'x');
+	}
+	/* The program ran and counted, and the file is as it was. */
+	void expect_left_alone(const std::string &script)
+	{
+		outcome got = sh("file='" + file.string() + "' program='" +
+				 program.string() + "' info='" +
+				 info.string() + "'; " + script);
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("read_first_commits"), 100) << got;
+		EXPECT_EQ(content(file), std::string(65536, 'x')) << script;
+	}
+	fs::path program, file;
+};
+
+INSTANTIATE_TEST_SUITE_P(, StatsFile,
+			 testing::ValuesIn(variants({"no_pie"})),
+			 variant_name);
+
+TEST_P(StatsFile, IsLeftAloneIfItIsNotTheTable)
+{
+	for (const char *value : {"7", "7:", "7:$inode", ":$inode", "x",
+				  "7x:$inode", "-1:$inode", "7:$inode ",
+				  "99999999999999999999:1"})
+		expect_left_alone(std::string("inode=$(stat -c %i \"$file\");"
+			"RSEQ_STATS_FD=\"") + value +
+			"\" \"$program\" 7<>\"$file\" <>\"$file\" 0<&0");
+}
+
+TEST_P(StatsFile, IsLeftAloneUnderTheTablesNumber)
+{
+	expect_left_alone("\"$info\" --stats \"$program\" \"$file\"");
+}
+
+TEST_P(StatsFile, MayBeTooShort)
+{
+	outcome got = sh("printf x > '" + file.string() + "'; RSEQ_STATS_FD="
+			 "7:$(stat -c %i '" + file.string() + "') '" +
+			 program.string() + "' 7<>'" + file.string() + "'");
+	EXPECT_TRUE(got.ok()) << got;
+	EXPECT_EQ(content(file), "x");
 }
 
 TEST_F(Info, PassesTheProgramsStatusOn)

@@ -7,6 +7,7 @@
 #include <rseq/rseq.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -55,11 +56,23 @@ static void *second(void *unused)
 	return NULL;
 }
 
-int main(void)
+/* As a daemon does before it opens files of its own. */
+static void use_inherited_numbers(const char *file)
+{
+	for (int fd = 3; fd < 64; ++fd)
+		close(fd);
+	for (int n = 0; n < 8; ++n)
+		if (open(file, O_RDWR) < 0)
+			_exit(9);
+}
+
+int main(int argc, char **argv)
 {
 	struct rseq_stats all[8];
 	pthread_t t;
 
+	if (argc > 1)
+		use_inherited_numbers(argv[1]);
 	slots = rseq_percpu_alloc(sizeof *slots, 0);
 	if (!slots)
 		return 1;
