@@ -2,6 +2,7 @@
 /* Transactions: what each function does, and how each one may end. */
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 
 #include <rseq/frame.h>
 
@@ -199,6 +200,92 @@ TEST_P(Transaction, AStoppedHolderKeepsWaitersAsleepAndNobodyElse)
 	/* Four waited for 400 ms: asleep, not in a loop. */
 	EXPECT_GE(got.number("wait_ms"), 1000) << got;
 	EXPECT_LT(got.number("cpu_ms"), got.number("wait_ms") / 20) << got;
+}
+
+/* Its id stays that of a thread until the process ends. */
+TEST_P(Transaction, AGuardOutlivesTheFirstThread)
+{
+	outcome got = ran("main_gone");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("held"), 1) << got;
+	EXPECT_EQ(got.number("waited"), 1) << got;
+	EXPECT_EQ(got.number("lock"), 0) << got;
+}
+
+/* However many cpus there are: up to 256 at a time. */
+TEST_P(Transaction, ADrainFencesOnce)
+{
+	outcome got = ran("drain_fences");
+
+	if (got.code == 77)
+		GTEST_SKIP() << "no filter can be installed";
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("result"), 0) << got;
+	EXPECT_EQ(got.number("drained"), got.number("limit")) << got;
+	EXPECT_EQ(got.number("fences"), (got.number("limit") + 255) / 256)
+		<< got;
+}
+
+/* ---- what a compiler says of wrong functions ---- */
+
+static const struct {
+	const char *what, *code;
+} misread[] = {
+	{"begin", "rseq_begin(&t);"},
+	{"lock", "rseq_guard_lock(g, 0, &h);"},
+	{"drain", "rseq_guard_drain(g, drain, nullptr);"},
+	{"commit", "rseq_commit(&t, &v, 1l);"},
+	{"then", "rseq_commit_then(&t, &w, 1l, &v, 1l);"},
+	{"block", "rseq_commit_block(&t, &w, &w, 8, &v, 1l);"},
+	{"add", "rseq_add(&v, 1l, rseq_this_cpu());"},
+	{"undisturbed", "rseq_store_undisturbed(rseq_event(), &v, 1l);"},
+	{"counter", "rseq_counter_init(&c, 1);"},
+	{"alloc", "rseq_percpu_alloc(8, 8);"},
+	{"held", "librseq::held(g, 0);"},
+	{"transact", "librseq::transact(g, [&](int) {"
+		" return librseq::store(&v, 1l); });"},
+	{"store", "librseq::store(&v, 1l);"},
+	{"copy", "librseq::copy(&w, &v, 8);"},
+	{"third", "(void)librseq::store(&v, 1l).then(&w, 2l).then(&x, 3l);"},
+	{"first", "(void)librseq::copy(&w, &v, 8).then(&w, 2l).then(&x, 3l);"},
+	{"none", "(void)librseq::transact(g, [](int) { return 1; });"},
+};
+
+class Misread : public testing::TestWithParam<std::string> {
+protected:
+	static outcome compiled(const std::string &compiler,
+				const std::string &code)
+	{
+		const fs::path source = scratch_dir() / "misread.cc";
+		std::ofstream(source) << "#include <rseq/rseq.hpp>\n"
+			"void drain(unsigned, void *) {}\n"
+			"void f(rseq_guard *g, rseq_transaction t, rseq_hold h,"
+			" rseq_counter c, long v, long w, long x) {\n"
+			"(void)t, (void)h, (void)c, (void)v, (void)w, (void)x,"
+			" (void)g;\n" << code << "\n}\n";
+		return run(strings{compiler, "-std=c++20", "-Wall", "-Wextra",
+			"-Werror", "-c", "-o", "/dev/null"} + rseq_include_flags() +
+			strings{source});
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Misread, testing::Values("g++", "clang++"),
+	[](const testing::TestParamInfo<std::string> &info) {
+		return identifier(info.param);
+	});
+
+TEST_P(Misread, FunctionsDoNotCompileWithoutAWord)
+{
+	if (!have(GetParam()))
+		GTEST_SKIP() << GetParam() << " is not here";
+	outcome right = compiled(GetParam(), "");
+	ASSERT_TRUE(right.ok()) << right;
+	for (const auto &m : misread)
+		EXPECT_FALSE(compiled(GetParam(), m.code).ok()) << m.what;
+	right = compiled(GetParam(), "(void)librseq::transact(g, [&](int) {"
+		" return librseq::store(&v, 1l).then(&w, 2l); });");
+	EXPECT_TRUE(right.ok()) << right;
 }
 
 /* ---- membarrier refused ---- */
