@@ -265,7 +265,7 @@ auto transact(rseq_guard *guard, Body body)
 /* A cpu's data for oneself, for as long as this lives; check error(). */
 class [[nodiscard]] held {
 public:
-	held(rseq_guard *guard, unsigned int cpu) noexcept
+	[[nodiscard]] held(rseq_guard *guard, unsigned int cpu) noexcept
 		: error_(::rseq_guard_lock(guard, cpu, &hold_)) {}
 	~held() { ::rseq_guard_unlock(&hold_); }
 	held(const held &) = delete;
