@@ -290,18 +290,18 @@ TEST(Tarball, HasWhatTheTreeHas)
 	const std::string top = source_dir().string();
 	if (!sh("test -e " + top + "/.git && git -C " + top + " rev-parse").ok())
 		GTEST_SKIP() << "not under version control";
-	const std::string packed = "packed";
+	const std::string dir = "packed";
 	const std::string state = "cd " + top + " && git ls-files -z | xargs "
 		"-0 stat -c '%n %y' 2>/dev/null";
 	const outcome before = sh(state);
 	const outcome made = run({ "make", "-s", "-C", build_dir().string(),
-				   "dist", "distdir=" + packed });
+				   "dist", "distdir=" + dir });
 	ASSERT_TRUE(made.ok()) << made;
 	EXPECT_EQ(sh(state).out, before.out) << "it writes into the source";
 	const outcome listed = sh("tar -tf " +
-		(build_dir() / (packed + ".tar.gz")).string() +
-		" | sed 's,^" + packed + "/,,'");
-	fs::remove(build_dir() / (packed + ".tar.gz"));
+		(build_dir() / (dir + ".tar.gz")).string() +
+		" | sed 's,^" + dir + "/,,'");
+	fs::remove(build_dir() / (dir + ".tar.gz"));
 	ASSERT_TRUE(listed.ok()) << listed;
 	const std::set<std::string> packed = all_matches("\n" + listed.out,
 							 "\n(.*)(?=\n)");
@@ -341,9 +341,10 @@ TEST_F(Installed, VersionIsTheSameEverywhere)
 	const std::string api = part[1].str() + "." + part[2].str();
 	for (const auto &e : fs::directory_iterator(source_dir() / "man")) {
 		const std::string page = content(e.path());
-		if (e.is_regular_file() && !page.starts_with(".so "))
-			EXPECT_TRUE(has(page, " \"librseq " + api + "\"\n"))
-				<< e.path();
+		if (!e.is_regular_file() || page.starts_with(".so "))
+			continue;
+		EXPECT_TRUE(has(page, " \"librseq " + api + "\"\n"))
+			<< e.path();
 	}
 	/* What is being worked on, or what has been released. */
 	EXPECT_TRUE(std::regex_search(content(source_dir() / "CHANGELOG.md"),
