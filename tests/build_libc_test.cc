@@ -12,7 +12,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "harness.hh"
 
@@ -94,7 +96,8 @@ class BuildLibc : public testing::Test
 		ASSERT_EQ(r.code, 0) << r.out;
 	}
 
-	// Nothing but what the test gives, no network unless it says so.
+	// Nothing but what the test gives, no network unless it says so, and
+	// no C++ runtime for what is no libc.
 	outcome build(const std::string &arguments,
 		     const std::string &environment = "") const
 	{
@@ -107,7 +110,8 @@ class BuildLibc : public testing::Test
 		return "env -u CC -u TLABI_SOURCES TLABI_OFFLINE=1 PATH=" +
 		       (dir / "awk").string() + ":$PATH TLABI_BUILD=" +
 		       (dir / "build").string() + " " + environment + " " +
-		       (patches / "build-libc").string() + " " + arguments;
+		       (patches / "build-libc").string() + " --without-c++ " +
+		       arguments;
 	}
 
 	outcome build_it(const std::string &environment = "") const
@@ -543,6 +547,45 @@ TEST_F(BuildLibc, FailedBuildShowsTheErrorAndTheLog)
 	EXPECT_FALSE(complete());
 	EXPECT_EQ(build_it().code, 0);
 	expect_whole();
+}
+
+TEST_F(BuildLibc, ACxxRuntimeThatCannotBeBuiltIsSaidSo)
+{
+	outcome r = build("--with-c++ --source-dir " +
+				  (dir / "tarballs").string() + " musl-0.1",
+			  "CC=clang");
+	if (!have("clang"))
+		GTEST_SKIP() << "no clang, which has no libstdc++ to build";
+	EXPECT_EQ(r.code, 3);
+	EXPECT_TRUE(has(r.out, "no C++ runtime for musl-0.1: clang is not gcc"))
+		<< r;
+	EXPECT_FALSE(complete());
+	ASSERT_EQ(build_it("CC=clang").code, 0);
+	expect_whole();
+	EXPECT_FALSE(fs::exists(prefix / "bin/tlabi-g++"));
+	EXPECT_TRUE(has(content(prefix / "share/tlabi/sysroot.txt"),
+			"\nc++=none\n"));
+}
+
+// The stamps' keys, with other headers in the place of the system's.
+TEST_F(BuildLibc, OtherKernelHeadersAreAnotherBuild)
+{
+	outcome r = run({"bash", "-c",
+			 "mkdir $1 && cd $1; here=$2 libc=musl version=0.1 "
+			 "prefix=/p cc=gcc; for f in fetch phases sysroot; do "
+			 ". $here/lib/$f.sh; done; patches() { :; }; "
+			 "header_directories() { pwd; }; "
+			 "key() { keys x; echo $build_key; }; echo 1 > a.h; "
+			 "key; touch a.h; key; echo 2 > a.h; key",
+			 "bash", dir / "headers", patches});
+	std::vector<std::string> keys;
+	std::istringstream lines(r.out);
+	for (std::string line; std::getline(lines, line);)
+		keys.push_back(line);
+	ASSERT_EQ(keys.size(), 3u) << r;
+	EXPECT_EQ(keys[0].size(), 64u) << r;
+	EXPECT_EQ(keys[0], keys[1]);
+	EXPECT_NE(keys[0], keys[2]);
 }
 
 TEST_F(BuildLibc, PrefixThatIsNoSysrootIsLeftAlone)
@@ -1048,7 +1091,7 @@ TEST(RealMusl, InterruptedBuildIsCompleted)
 			  (getenv("CC") || system("command -v ccache >/dev/null")
 				   ? ""
 				   : "CCACHE_NOHASHDIR=1 CC='ccache gcc' ") +
-			  tool + " --stock --source-dir " +
+			  tool + " --stock --without-c++ --source-dir " +
 			  tarball.parent_path().string() + " " + version;
 	std::string count = "$(find " + objects.string() +
 			    " -name '*.lo' 2>/dev/null | wc -l)";

@@ -15,12 +15,17 @@ prepare_source() {
 	END
 }
 
-# The system's time zones, not a copy; no daemon, no locales but C and C.UTF-8.
+# The system's time zones, not a copy; no daemon; locales are furnish.sh's.
+# What the loader's cache does not know is looked for where the system's own
+# loader looks, so that a library installed tomorrow is found.
 configure_libc() {
 	local cet=''
 	case $host in x86_64* | i?86*) cet=--enable-cet ;; esac
 	kernel_headers "$work/headers" &&
-	echo 'zonedir = /usr/share/zoneinfo' > "$work/obj/configparms" &&
+	cat > "$work/obj/configparms" <<-END &&
+	zonedir = /usr/share/zoneinfo
+	user-defined-trusted-dirs = $(system_directories)
+	END
 	run configure -d "$work/obj" env CC="$cc" CFLAGS='-O2 -g' \
 		../src/configure --prefix="$prefix" --libdir="$prefix/lib" \
 		--with-headers="$work/headers" --disable-werror \
@@ -28,6 +33,20 @@ configure_libc() {
 		--without-gd --enable-stack-protector=strong $cet \
 		${cross:+"--host=$host"} \
 		libc_cv_slibdir="$prefix/lib" libc_cv_rtlddir="$prefix/lib"
+}
+
+# Where a distribution's loader looks without being told.
+system_directories() {
+	local multiarch dir
+	if [ -n "$cross" ]; then
+		echo "/usr/$host/lib"
+		return
+	fi
+	multiarch=$(${cc##*ccache } -print-multiarch 2> /dev/null)
+	for dir in ${multiarch:+/lib/$multiarch /usr/lib/$multiarch} \
+		/lib64 /usr/lib64 /lib /usr/lib; do
+		printf '%s ' "$dir"
+	done
 }
 
 install_libc() {

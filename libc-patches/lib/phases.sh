@@ -25,11 +25,12 @@ keys() {
 		done
 	} | digest)
 	build_key=$(echo "$source_key $prefix ${cc##*ccache }" \
-		"$($cc --version 2> /dev/null | head -n 1)" | digest)
+		"$($cc --version 2> /dev/null | head -n 1)" \
+		"$(header_digest)" | digest)
 	sysroot_key=$({
 		echo "$build_key"
 		cat "$here/lib/sysroot.sh" "$here"/lib/wrappers/* \
-			"$here/lib/dl_find_object.c"
+			"$here/lib/cxx.sh" "$here/lib/dl_find_object.c"
 	} | digest)
 }
 
@@ -45,7 +46,7 @@ built() {
 	fixes=$(record fixes)
 	! wants_fixes "$libc-$version" || fixes_current "$fixes" || return
 	keys "$sha $(record fixes_sha256)"
-	[ "$(record key)" = "$sysroot_key" ]
+	[ "$(record key)" = "$sysroot_key" ] && cxx_is_right
 }
 
 settle_prefix() {
@@ -218,10 +219,11 @@ phase_install() {
 	kernel_headers "$tree/include" || return
 	install_libc "$stage" || return
 	progress install
-	finish_sysroot "$tree" >> "$log" 2>&1 || return
+	finish_sysroot || return
 	if [ -e "$prefix" ]; then
 		mv "$prefix" "$stage.old" || return
 	fi
 	mv -T "$tree" "$prefix" || return
 	rm -rf "$stage" "$stage.old"
+	[ -n "$cross" ] || [ ! -e "$prefix/sbin/ldconfig" ] || refresh_cache
 }

@@ -4,18 +4,34 @@
 # kernel_headers DIR: those of the machine that the libc is for, as the kernel
 # exports them.
 kernel_headers() {
+	rm -rf "$1"
+	mkdir -p "$1" &&
+	header_directories | xargs -I @ cp -RL @ "$1" >> "$log" 2>&1
+}
+
+header_directories() {
 	local dir multiarch from=/usr/include
 	[ -z "$cross" ] || from=/usr/$host/include
 	multiarch=$(${cc##*ccache } -print-multiarch 2> /dev/null)
-	rm -rf "$1"
-	mkdir -p "$1" || return
 	for dir in linux asm-generic mtd rdma misc scsi sound video xen drm asm; do
 		if [ -n "$multiarch" ] && [ -d "$from/$multiarch/$dir" ]; then
-			cp -RL "$from/$multiarch/$dir" "$1" || return
+			echo "$from/$multiarch/$dir"
 		elif [ -d "$from/$dir" ]; then
-			cp -RL "$from/$dir" "$1" || return
+			echo "$from/$dir"
 		fi
-	done >> "$log" 2>&1
+	done
+}
+
+# What they are, whatever package they came with.
+header_digest() {
+	header_directories | xargs -I @ find -L @ -type f | LC_ALL=C sort |
+		xargs cat | digest
+}
+
+header_release() {
+	awk '$2 == "LINUX_VERSION_CODE" {
+		printf "%d.%d.%d", $3 / 65536, $3 / 256 % 256, $3 % 256
+	}' "$(header_directories | head -n 1)/version.h" 2> /dev/null
 }
 
 # The loader that the installed libc has, as programs will name it.
@@ -31,56 +47,42 @@ find_loader() {
 	return 1
 }
 
-# Where programs of this machine that use that kind of libc find libraries.
-host_libraries() {
-	local dir found=''
-	for dir in $(library_directories); do
-		[ ! -d "$dir" ] || found+=:$dir
-	done
-	echo "${found#:}"
-}
-
-library_directories() {
-	local path
-	if [ -n "$cross" ]; then
-		echo "/usr/$host/lib"
-	elif [ "$libc" = musl ]; then
-		path=$(cat /etc/ld-musl-*.path 2> /dev/null)
-		if [ -z "$path" ] && ls /lib/ld-musl-* > /dev/null 2>&1; then
-			path=/lib:/usr/local/lib:/usr/lib
-		fi
-		echo "${path//:/ }"
-	else
-		PATH=$PATH:/sbin:/usr/sbin ldconfig -v -N -X 2> /dev/null |
-			sed -n 's,^\(/[^:]*\):.*,\1,p'
-	fi
-}
-
-# template NAME DESTINATION
+# template NAME DESTINATION [MODE]: a line of capitals between two @ stands for
+# the wrapper of that name.
 template() {
+	local dir=$here/lib/wrappers
+	sed -e "/^@IN_PLACE@$/{r $dir/in-place" -e d -e '}' \
+		-e "/^@LOADER_CACHE@$/{${cross:+d;}r $dir/loader-cache" \
+		-e d -e '}' \
+		"$dir/$1" |
 	sed -e "s,@PREFIX@,$prefix,g" -e "s,@LOADER@,$loader,g" \
+		-e "s,@LOADER_NAME@,${loader##*/},g" -e "s,@FAMILY@,$libc,g" \
 		-e "s,@LIBC@,$name,g" -e "s,@CC@,${cc##*ccache },g" \
-		-e "s,@HOST_LIBRARIES@,$host_dirs,g" \
+		-e "s,@CXX@,$(cxx_of "${cc##*ccache }"),g" \
+		-e "s,@CXX_VERSION@,$cxx_version,g" \
+		-e "s,@CXX_TARGET@,$cxx_target,g" \
+		-e "s,@LIBRARIES@,$(echo $libraries),g" \
+		-e "s,@CROSS_LIBRARIES@,${cross:+/usr/$host/lib},g" \
 		-e "s,@MULTIARCH@,$multiarch,g" \
-		-e "${cross:+/-idirafter \/usr\/include/d}" \
-		-e "${cross:+s,TLABI_CXX:-g++,TLABI_CXX:-$host-g++,}" \
-		"$here/lib/wrappers/$1" > "$2" && chmod "${3:-755}" "$2"
+		-e "${cross:+/-idirafter \/usr\/include/d}" > "$2" &&
+		chmod "${3:-755}" "$2"
 }
 
 finish_sysroot() {
-	local loader host_dirs multiarch count
+	local loader libraries multiarch cxx=none cxx_version cxx_target
 	loader=$(find_loader) || return
-	host_dirs=$(host_libraries)
 	multiarch=$(${cc##*ccache } -print-multiarch 2> /dev/null)
-	mkdir -p "$tree/bin" "$tree/etc" "$tree/share/tlabi" || return
-	finish_"$libc" || return
+	cxx_names
+	mkdir -p "$tree/bin" "$tree/etc" "$tree/share/tlabi" &&
+	furnish_"$libc" >> "$log" 2>&1 || return
+	[ "$libc" != musl ] || phase_cxx || return
+	[ "$cxx" = none ] || ln -s tlabi-gcc "$tree/bin/tlabi-g++" &&
 	template run "$tree/bin/tlabi-run" || return
-	count=$(patches | wc -l)
 	cat > "$tree/share/tlabi/sysroot.txt" <<-END
 	libc=$libc
 	version=$version
 	patched=$([ -n "$stock" ] && echo no || echo yes)
-	patches=$count
+	patches=$(patches | wc -l)
 	source=${tarball##*/}
 	sha256=$sha
 	fixes=${fixes##*/}
@@ -89,18 +91,21 @@ finish_sysroot() {
 	loader=$loader
 	machine=$(${cc##*ccache } -dumpmachine)
 	compiler=$(${cc##*ccache } --version | head -n 1)
+	kernel_headers=$(header_release)
+	c++=$cxx
 	key=$sysroot_key
 	END
 }
 
 # A program finds libraries here and nowhere else: the host's are another's.
-finish_musl() {
-	local linker=${loader##*/}
+furnish_musl() {
+	libraries=${loader##*/}
 	# The installed link is an absolute one; it must survive being moved.
-	ln -sf libc.so "$tree/lib/$linker" &&
-	echo "$prefix/lib" > "$tree/etc/${linker%.so.1}.path" &&
+	ln -sf libc.so "$tree/lib/$libraries" &&
+	echo "$prefix/lib" > "$tree/etc/${libraries%.so.1}.path" &&
 	unwind_helper &&
 	template musl.specs "$tree/lib/tlabi-gcc.specs" 644 &&
+	template ldd-musl "$tree/bin/ldd" &&
 	template gcc-musl "$tree/bin/tlabi-gcc"
 }
 
@@ -112,10 +117,21 @@ unwind_helper() {
 	"${cross:+$host-}ar" rc "$tree/lib/libtlabi_eh.a" "$object" && rm "$object"
 }
 
-# The compiler's run-time libraries are the system's own: newer glibcs run
-# what was built for older ones. The C++ headers appear where the compiler
-# looks for them in a system whose root is the sysroot.
-finish_glibc() {
+# The C++ runtime is the system's own: newer glibcs run what was built for
+# older ones.
+furnish_glibc() {
+	cxx=system
+	libraries=$(cd "$tree/lib" && find . -maxdepth 1 -type f \
+		-name '*.so.[0-9]*' -printf '%f\n' | sort)
+	compiler_libraries && loader_cache &&
+	{ [ -n "$cross" ] || locales; } &&
+	sed -i "s,^RTLDLIST=.*,RTLDLIST=$loader," "$tree/bin/ldd" &&
+	template gcc-glibc "$tree/bin/tlabi-gcc"
+}
+
+# The headers appear where the compiler looks for them in a system whose root
+# is the sysroot.
+compiler_libraries() {
 	local file path from=/usr/include
 	[ -z "$cross" ] || from=/usr/$host/include
 	for file in libgcc_s.so.1 libstdc++.so.6 libatomic.so.1 libgomp.so.1; do
@@ -125,11 +141,43 @@ finish_glibc() {
 	done
 	ln -s . "$tree/usr" && ln -s $from/c++ "$tree/include/c++" ||
 		return
-	if [ -d "$from/$multiarch/c++" ]; then
+	[ ! -d "$from/$multiarch/c++" ] || {
 		mkdir -p "$tree/include/$multiarch" &&
-		ln -s "$from/$multiarch/c++" "$tree/include/$multiarch/c++" ||
-			return
-	fi
-	template gcc-glibc "$tree/bin/tlabi-gcc" &&
-	template gcc-glibc "$tree/bin/tlabi-g++"
+		ln -s "$from/$multiarch/c++" \
+			"$tree/include/$multiarch/c++"
+	}
+}
+
+# C.UTF-8 is made here, the others are the system's, which newer glibcs read;
+# an archive that locale-gen(8) makes later is found, too.
+locales() {
+	local dir locale=$tree/lib/locale
+	mkdir -p "$locale" &&
+	I18NPATH=$tree/share/i18n "$tree/lib/${loader##*/}" \
+		--library-path "$tree/lib" "$tree/bin/localedef" \
+		-i C -f UTF-8 "$locale/C.utf8" || return
+	ln -s /usr/lib/locale/locale-archive "$locale/locale-archive" || return
+	for dir in /usr/lib/locale/*/; do
+		dir=${dir%/}
+		[ ! -d "$dir" ] || [ -e "$locale/${dir##*/}" ] ||
+			ln -s "$dir" "$locale" || return
+	done
+}
+
+# The system's libraries behind the libc's own. The cache itself is made by
+# refresh_cache once the sysroot is in its place, and later by the wrappers.
+loader_cache() {
+	local dir
+	{
+		echo "$prefix/lib"
+		[ ! -e /etc/ld.so.conf ] || echo 'include /etc/ld.so.conf'
+		for dir in $(system_directories); do
+			[ ! -d "$dir" ] || echo "$dir"
+		done
+	} > "$tree/etc/ld.so.conf" && rm -f "$tree/etc/ld.so.cache"
+}
+
+# A sysroot without its cache works all the same: the wrappers make it.
+refresh_cache() {
+	"$prefix/sbin/ldconfig" -X >> "$log" 2>&1 || true
 }
