@@ -23,7 +23,7 @@ static const struct descriptor *found[MAX_SECTIONS];
 static int sections;
 static long wrong, points, unreached, ends;
 static volatile int stop, interfere, hits, strayed, disturbed_by;
-static cpu_set_t all;
+static unsigned long all[1024];	/* the cpus at first */
 
 /* ---- what the thread does ---- */
 
@@ -95,7 +95,7 @@ static void *other_thread(void *unused)
 {
 	unsigned char *p[8];
 
-	pin(0, &all, 0);
+	pin(0, all, 0);
 	while (!stop) {
 		for (int i = 0; i < 8; ++i) {
 			p[i] = malloc(i & 1 ? 100 : 1000);
@@ -128,7 +128,7 @@ static void stopped(int signal, siginfo_t *info, void *context)
 		strayed += (uint64_t)PC(frame) != at;
 	if (interfere) {
 		nanosleep(&pause, NULL);
-		pin(0, &all, (unsigned int)hits + number(2));
+		pin(0, all, (unsigned int)hits + number(2));
 	}
 }
 
@@ -136,7 +136,7 @@ static int try_point(const struct descriptor *d, uintptr_t at)
 {
 	const long before = wrong;
 
-	pin(0, &all, 0);
+	pin(0, all, 0);
 	hits = strayed = 0;
 	set_trap(d, at);
 	for (int tries = 0; tries < 400 && !hits; ++tries)
@@ -161,13 +161,14 @@ static int try_point(const struct descriptor *d, uintptr_t at)
 
 int main(int argc, char **argv)
 {
-	const int status = set_up_traps(argc > 1 ? argv[1] : NULL);
 	struct sigaction action;
 	pthread_t t;
+	int status;
 
+	allowed_cpus(all);
+	status = set_up_traps(argc > 1 ? argv[1] : NULL);
 	if (status)
 		return status;
-	sched_getaffinity(1, sizeof all, &all);
 	memset(&action, 0, sizeof action);
 	action.sa_sigaction = stopped;
 	action.sa_flags = SA_SIGINFO;

@@ -28,6 +28,7 @@ extern char **environ;
 
 enum { HELD = 40, SIZE = 200 };
 
+static unsigned long all[1024];	/* the cpus at first */
 static volatile int stop;
 static _Atomic long wrong, rounds;
 
@@ -69,19 +70,13 @@ static void use(size_t size, int count)
 
 static void here(unsigned int nth)
 {
-	cpu_set_t all;
-
-	sched_getaffinity(getpid(), sizeof all, &all);
-	pin(0, &all, nth);
+	pin(0, all, nth);
 }
 
 static void *busy(void *nth)
 {
-	cpu_set_t all;
-
-	sched_getaffinity(getpid(), sizeof all, &all);
 	if ((uintptr_t)nth < 2)
-		pin(0, &all, (uintptr_t)nth);
+		pin(0, all, (uintptr_t)nth);
 	while (!stop)
 		use(SIZE, 1);
 	return NULL;
@@ -412,6 +407,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	allowed_cpus(all);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
 		if (argc > 1 && !strcmp(argv[1], kinds[i].name)) {
 			kinds[i].run();
