@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sanitizers have nothing to say of programs that use the operations well. */
+#include <unistd.h>
+
 #include "harness.hh"
 
 using namespace harness;
@@ -104,4 +106,51 @@ TEST_P(Sanitizer, FindsNothingInTransactions)
 					"wrong", "bad_children"})
 			EXPECT_EQ(got.number(bad), 0) << got;
 	}
+}
+
+/* ---- mistakes ---- */
+
+/* Each is found, and by its name. */
+TEST_P(Sanitizer, FindsMistakesThroughSections)
+{
+	const std::string &sanitizer = GetParam().sanitizer;
+	const fs::path probe = built("sanitized");
+	strings mistakes;
+	std::string name;
+
+	if (sanitizer == "address") {
+		mistakes = {"freed", "freed_block", "beyond"};
+		name = "ERROR: AddressSanitizer: heap-";
+	} else if (sanitizer == "thread") {
+		if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+			mistakes = {"other_cpu", "different"};
+		name = "WARNING: ThreadSanitizer: data race";
+	}
+	for (const std::string &kind : mistakes) {
+		outcome got = run({probe, kind});
+		EXPECT_NE(got.code, 0) << got;
+		EXPECT_TRUE(has(got.err, name)) << got;
+	}
+	for (const char *kind : {"right_results", "right_transaction"}) {
+		outcome got = run({probe, kind});
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.err, "") << got;
+	}
+}
+
+/* What a section has stored is initialized. */
+TEST(MemorySanitizer, FindsNothingInResults)
+{
+	if (!have(clang_or_none()))
+		GTEST_SKIP() << "clang is not here";
+	const fs::path out = scratch_dir() / "sanitizers/clang_memory";
+	outcome compiled = compile(strings{clang(), "-fsanitize=memory",
+		"-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
+		"-pthread"} + rseq_include_flags() + strings{
+		probes_dir() / "sanitized.c",
+		librseq(libcs().front(), {"-fPIC"})}, out);
+	ASSERT_TRUE(compiled.ok()) << compiled;
+	outcome got = run({out, "right_results"});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.err, "") << got;
 }

@@ -202,6 +202,20 @@ TEST_P(Transaction, AStoppedHolderKeepsWaitersAsleepAndNobodyElse)
 	EXPECT_LT(got.number("cpu_ms"), got.number("wait_ms") / 20) << got;
 }
 
+/* What a library's constructor decides is asked before it has run. */
+TEST_P(Transaction, GuardsExcludeInTheFirstConstructors)
+{
+	outcome got = ran("early_guard");
+
+	if (got.code == 77)
+		GTEST_SKIP() << "needs two cpus";
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GT(got.number("committed"), 0) << got;
+	EXPECT_EQ(got.number("by_hand"), 20000) << got;
+	EXPECT_EQ(got.number("lost"), 0) << got;
+	EXPECT_EQ(got.number("errors"), 0) << got;
+}
+
 /* Its id stays that of a thread until the process ends. */
 TEST_P(Transaction, AGuardOutlivesTheFirstThread)
 {
