@@ -108,11 +108,11 @@ struct rseq_stats *rseq_stats_self(void)
 /* Their threads may be counting. */
 static rseq_stats copy(const rseq_stats &row)
 {
-	const auto read = [](const auto &n) {
+	const auto get = [](const auto &n) {
 		return __atomic_load_n(&n, __ATOMIC_RELAXED);
 	};
-	return {read(row.thread), 0, read(row.commits), read(row.conflicts),
-		read(row.aborts), read(row.locks)};
+	return {get(row.thread), 0, get(row.commits), get(row.conflicts),
+		get(row.aborts), get(row.locks)};
 }
 
 size_t rseq_stats_read(struct rseq_stats *stats, size_t n)

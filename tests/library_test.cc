@@ -172,3 +172,40 @@ TEST_P(Library, CanBeLoadedAndClosed)
 	EXPECT_EQ(got.number("closed"), 0) << got;
 	EXPECT_EQ(got.number("again"), 1) << got;
 }
+
+/* ---- system calls ---- */
+
+/* What librseq(3) tells those who write filters is what its source does. */
+TEST(SystemCalls, AreThoseOfThePage)
+{
+	const strings wrappers = {"mmap", "munmap", "mprotect", "madvise",
+		"fcntl", "fstat", "getpid", "sched_yield", "uname", "open",
+		"openat", "read", "close", "prctl", "ioctl", "nanosleep",
+		"clock_gettime", "clock_nanosleep", "pthread_sigmask",
+		"sysconf", "fopen"};
+	std::set<std::string> made, said;
+
+	for (const auto &e : fs::directory_iterator(source_dir() / "librseq")) {
+		const std::string name = e.path().filename();
+		if (!name.ends_with(".cc") || name.starts_with("rseq-info"))
+			continue;
+		const std::string text = content(e.path());
+		made.merge(all_matches(text, "\\bSYS_(\\w+)"));
+		for (const std::string &w : wrappers)
+			if (!all_matches(text, "[^\\w.>](" + w +
+					 ")\\(").empty())
+				made.insert(w);
+		if (!all_matches(text, "[^\\w](sched_getcpu)\\(").empty())
+			made.insert("getcpu");
+	}
+	const std::string page = content(source_dir() / "man/librseq.3");
+	const size_t table = page.find("system call\tmade by\n");
+	ASSERT_NE(table, std::string::npos);
+	for (const std::string &row : all_matches(
+		     page.substr(table, page.find(".TE", table) - table),
+		     "\n([^\t\n]+)\t"))
+		said.merge(all_matches(row, "(\\w+)(?:,|$)"));
+	for (const char *remark : {"by", "the", "vDSO", "refused"})
+		said.erase(remark);
+	EXPECT_EQ(made, said);
+}
