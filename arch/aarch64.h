@@ -47,6 +47,7 @@
 	"ldr w13, " RSEQ_AREA_(index) "\n\t"				\
 	"add x13, %[" #base "], x13, lsl #16\n\t"			\
 	"tbnz x13, #48, %l[" #label "]\n\t"
+#define RSEQ_BEFORE_(v)	"[%[" #v "], #-8]"
 #define RSEQ_AT(base)	"[x13]"
 #define RSEQ_V(v)	"[%[" #v "]]"
 
@@ -100,3 +101,23 @@
 	"strb w14, [%[" #dst "], x13]\n\t"				\
 	"b .Lrseq_copy1%=\n"						\
 	".Lrseq_copied1%=:\n\t"
+
+/* A stack in per-cpu memory: x13 its address, x14 its count, x12 an object. */
+#define RSEQ_STACK_CLOBBER_	"x12"
+#define RSEQ_COPY_AT_(base)	/* RSEQ_PERCPU_ has it */
+#define RSEQ_COPY_IS_(base)	"mov x13, %[" #base "]\n\t"
+#define RSEQ_HERE_		"[x13]"
+#define RSEQ_DEC_(label)						\
+	"subs x14, x14, #1\n\t"						\
+	"b.mi %l[" #label "]\n\t"
+#define RSEQ_INC_		"add x14, x14, #1\n\t"
+#define RSEQ_BAE_(reg, label)						\
+	"cmp x14, %[" #reg "]\n\t"					\
+	"b.hs %l[" #label "]\n\t"
+#define RSEQ_TAKE_(place)						\
+	"add x12, x13, x14, lsl #3\n\t"					\
+	"ldr x12, [x12, #8]\n\t"					\
+	"str x12, " place "\n\t"
+#define RSEQ_PUT_IN_(reg)						\
+	"add x12, x13, x14, lsl #3\n\t"					\
+	"str %[" #reg "], [x12, #8]\n\t"

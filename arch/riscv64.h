@@ -34,6 +34,7 @@
 	"bltz t4, %l[" #label "]\n\t"					\
 	"slli t4, t4, 16\n\t"						\
 	"add t4, t4, %[" #base "]\n\t"
+#define RSEQ_BEFORE_(v)	"-8(%[" #v "])"
 #define RSEQ_AT(base)	"(t4)"
 #define RSEQ_V(v)	"(%[" #v "])"
 
@@ -90,3 +91,23 @@
 	"sb t3, (t5)\n\t"						\
 	"j .Lrseq_copy1%=\n"						\
 	".Lrseq_copied%=:\n\t"
+
+/* A stack in per-cpu memory: t4 its address, t5 its count, t3 an object. */
+#define RSEQ_STACK_CLOBBER_	"memory"
+#define RSEQ_COPY_AT_(base)	/* RSEQ_PERCPU_ has it */
+#define RSEQ_COPY_IS_(base)	"mv t4, %[" #base "]\n\t"
+#define RSEQ_HERE_		"(t4)"
+#define RSEQ_DEC_(label)						\
+	"addi t5, t5, -1\n\t"						\
+	"bltz t5, %l[" #label "]\n\t"
+#define RSEQ_INC_		"addi t5, t5, 1\n\t"
+#define RSEQ_BAE_(reg, label)	"bgeu t5, %[" #reg "], %l[" #label "]\n\t"
+#define RSEQ_TAKE_(place)						\
+	"slli t3, t5, 3\n\t"						\
+	"add t3, t3, t4\n\t"						\
+	"ld t3, 8(t3)\n\t"						\
+	"sd t3, " place "\n\t"
+#define RSEQ_PUT_IN_(reg)						\
+	"slli t3, t5, 3\n\t"						\
+	"add t3, t3, t4\n\t"						\
+	"sd %[" #reg "], 8(t3)\n\t"

@@ -13,6 +13,7 @@
 #define RSEQ_ATT_(att, intel)	att
 #define RSEQ_INT_(att, intel)	intel
 #define RSEQ_V(v)	("(%[" #v "])", "[%[" #v "]]")
+#define RSEQ_BEFORE_(v)	("-8(%[" #v "])", "[%[" #v "]-8]")
 #define RSEQ_AT_R11_(base)	("(%[" #base "],%%r11)", "[%[" #base "]+r11]")
 #define RSEQ_AT(base)	RSEQ_AT_R11_(base)
 
@@ -127,3 +128,21 @@
 		"BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(dst) ", r10b}\n\t"		\
 	"jmp\t.Lrseq_copy1%=\n"						\
 	".Lrseq_copied1%=:\n\t"
+
+/* A stack in per-cpu memory: r11 its address, r10 its count, rcx an object. */
+#define RSEQ_STACK_CLOBBER_	"rcx"
+#define RSEQ_COPY_AT_(base)						\
+	"add{q}\t{%[" #base "], %%r11|r11, %[" #base "]}\n\t"
+#define RSEQ_COPY_IS_(base)						\
+	"mov{q}\t{%[" #base "], %%r11|r11, %[" #base "]}\n\t"
+#define RSEQ_HERE_		("(%%r11)", "[r11]")
+#define RSEQ_SLOT_		("8(%%r11,%%r10,8)", "[r11+r10*8+8]")
+#define RSEQ_DEC_(label)	"sub{q}\t{$1, %%r10|r10, 1}\n\t"	\
+	"js\t%l[" #label "]\n\t"
+#define RSEQ_INC_		"add{q}\t{$1, %%r10|r10, 1}\n\t"
+#define RSEQ_BAE_(reg, label)	RSEQ_CMP_(64, reg) "jae\t%l[" #label "]\n\t"
+#define RSEQ_TAKE_(place)						\
+	RSEQ_FROM_("mov", 64, RSEQ_SLOT_, ("%%rcx", "rcx"))		\
+	RSEQ_TO_("mov", 64, ("%%rcx", "rcx"), place)
+#define RSEQ_PUT_IN_(reg)						\
+	RSEQ_TO_("mov", 64, RSEQ_OPERAND_(reg), RSEQ_SLOT_)

@@ -77,8 +77,8 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 		".size rseq_event_token_, 32\n\t"
 		".set rseq_event_token_, .Lrseq_cs%=\n\t"
 		:
-		: RSEQ_PLACE(published), RSEQ_IN(64, token),
-		  RSEQ_PLACE(count), RSEQ_IN(32, event), RSEQ_PLACE(cpu),
+		: [published] "r" (published), RSEQ_IN(64, token),
+		  [count] "r" (count), RSEQ_IN(32, event), [cpu] "r" (cpu),
 		  RSEQ_IN(32, none), [zero] RSEQ_VALUE_ (0),
 		  RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, newv)
 		: "memory", RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_

@@ -78,7 +78,7 @@ struct thread_cache {
 };
 static __thread thread_cache mine NO_ALLOCATION;
 
-static uint32_t thread_id()
+uint32_t thread_id()
 {
 	const uint32_t now = this_process();
 
@@ -308,6 +308,12 @@ static bool lock_for_commit(rseq_guard *guard, uintptr_t word)
 	--mine.commits;
 	mine.cpu = 0;	/* another thread works there, too */
 	return false;
+}
+
+int fence_all()
+{
+	errno_guard keep;
+	return fence(0, 0);
 }
 
 int rseq_guard_lock_(struct rseq_guard *guard, unsigned int cpu,

@@ -16,3 +16,9 @@ int guard_hold(rseq_transaction *t, unsigned int cpu);
 
 /* Begin where no section runs in the process: the cpu, or -EDEADLK. */
 int guard_begin_any(rseq_transaction *t);
+
+/* The calling thread's id, without a system call but for the first time. */
+uint32_t thread_id();
+
+/* No section that began before it still runs, on any cpu: 0 or -ENOSYS. */
+int fence_all();

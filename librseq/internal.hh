@@ -30,3 +30,20 @@ bool thread_exists(uint32_t thread);
  */
 void sleep_on(uint32_t *word, uint32_t seen);
 void wake_all(uint32_t *word);
+
+/*
+ * A lock that names its holder, as *word: a forked child takes that of a thread
+ * which it does not have.  Not held: this thread has it already, and this is a
+ * signal handler or called from what it protects.
+ */
+class thread_lock {
+public:
+	explicit thread_lock(uint32_t *word);
+	~thread_lock();
+	thread_lock(const thread_lock &) = delete;
+
+	bool held = false;
+
+private:
+	uint32_t *word_;
+};

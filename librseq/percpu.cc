@@ -31,48 +31,12 @@ struct chunk {
 };
 
 chunk *chunks;
-uint32_t holder;	/* the thread that changes chunks, or 0 */
-
 /*
- * Whatever state a thread leaves chunks in that a fork has interrupted, some
- * units stay used for ever and nothing else is wrong: so the child takes the
- * lock of a thread that it does not have.
+ * The thread that changes chunks, or 0.  Whatever state it leaves them in when
+ * a fork interrupts it, some units stay used in the child and nothing else is
+ * wrong.
  */
-class locked {
-public:
-	locked()
-	{
-		const uint32_t self = (uint32_t)syscall(SYS_gettid);
-
-		for (;;) {
-			uint32_t seen = 0;
-			if (__atomic_compare_exchange_n(&holder, &seen, self,
-					false, __ATOMIC_ACQUIRE,
-					__ATOMIC_RELAXED)) {
-				mine = true;
-				return;
-			}
-			if (seen == self)
-				return;		/* a signal handler */
-			if (!thread_exists(seen))
-				__atomic_compare_exchange_n(&holder, &seen, 0,
-					false, __ATOMIC_RELAXED,
-					__ATOMIC_RELAXED);
-			else
-				sleep_on(&holder, seen);
-		}
-	}
-	~locked()
-	{
-		if (!mine)
-			return;
-		__atomic_store_n(&holder, 0, __ATOMIC_RELEASE);
-		wake_all(&holder);
-	}
-	locked(const locked &) = delete;
-
-	bool mine = false;
-};
+uint32_t holder;
 
 size_t span(unsigned int cpus)
 {
@@ -156,9 +120,9 @@ void *rseq_percpu_alloc(size_t size, size_t align) noexcept
 	errno_guard keep;
 	const size_t n = (size + unit - 1) / unit;
 	const size_t step = align > unit ? align / unit : 1;
-	locked lock;
+	thread_lock lock(&holder);
 
-	if (!lock.mine)
+	if (!lock.held)
 		return nullptr;
 	void *p = nullptr;
 	for (chunk *c = chunks; c && !p; c = c->next) {
@@ -181,9 +145,9 @@ int rseq_percpu_free(void *p) noexcept
 		return 0;
 	errno_guard keep;
 	char *const at = static_cast<char *>(rseq_copy_of_(p, 0));
-	locked lock;
+	thread_lock lock(&holder);
 
-	if (!lock.mine)
+	if (!lock.held)
 		return -EDEADLK;
 	for (chunk *c = chunks; c; c = c->next) {
 		const size_t offset = (size_t)(at - c->base);

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guard.hh"
 #include "internal.hh"
 
 /*
@@ -39,4 +40,43 @@ void wake_all(uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, nullptr,
 		nullptr, 0);
+}
+
+static constexpr uint32_t waiters = 1u << 31;	/* no thread id has it */
+
+thread_lock::thread_lock(uint32_t *word) : word_(word)
+{
+	errno_guard keep;
+	const uint32_t self = thread_id();
+	uint32_t mark = 0;
+
+	for (;;) {
+		uint32_t seen = 0;
+		if (__atomic_compare_exchange_n(word, &seen, self | mark,
+				false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+			held = true;
+			return;
+		}
+		if ((seen & ~waiters) == self)
+			return;
+		if (!thread_exists(seen & ~waiters)) {
+			__atomic_compare_exchange_n(word, &seen, 0, false,
+				__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+			continue;
+		}
+		mark = waiters;
+		if ((seen & waiters) ||
+		    __atomic_compare_exchange_n(word, &seen, seen | waiters,
+				false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			sleep_on(word, seen | waiters);
+	}
+}
+
+thread_lock::~thread_lock()
+{
+	if (!held)
+		return;
+	errno_guard keep;
+	if (__atomic_exchange_n(word_, 0, __ATOMIC_RELEASE) & waiters)
+		wake_all(word_);
 }

@@ -179,7 +179,8 @@ TEST_P(Library, CanBeLoadedAndClosed)
 TEST(SystemCalls, AreThoseOfThePage)
 {
 	const strings wrappers = {"mmap", "munmap", "mprotect", "madvise",
-		"fcntl", "fstat", "getpid", "sched_yield", "uname", "open",
+		"fcntl", "fstat", "ftruncate", "pread", "getpid",
+		"sched_yield", "uname", "open",
 		"openat", "read", "close", "prctl", "ioctl", "nanosleep",
 		"clock_gettime", "clock_nanosleep", "pthread_sigmask",
 		"sysconf", "fopen"};

@@ -120,6 +120,7 @@ void rseq_misaligned_(void) __attribute__((__error__(
 #define RSEQ_NONE_this_cid_	none: return RSEQ_UNAVAILABLE;
 
 /* The word v: where it is said, or this cpu's copy. */
+#define RSEQ_FIND_HERE_(v)	RSEQ_COPY_AT_(v)
 #define RSEQ_AT_cpu_(v)		RSEQ_V(v)
 #define RSEQ_AT_cid_(v)		RSEQ_V(v)
 #define RSEQ_AT_this_cpu_(v)	RSEQ_AT(v)
@@ -153,6 +154,8 @@ void rseq_misaligned_(void) __attribute__((__error__(
 #define RSEQ_OPERANDS_this_cpu_	RSEQ_OPERANDS_cpu_
 #undef RSEQ_OPERANDS_this_cid_
 #define RSEQ_OPERANDS_this_cid_	RSEQ_OPERANDS_cid_
+#undef RSEQ_FIND_HERE_
+#define RSEQ_FIND_HERE_(v)	RSEQ_COPY_IS_(v)
 #undef RSEQ_AT
 #define RSEQ_AT(v)		RSEQ_V(v)
 #endif
@@ -161,8 +164,8 @@ void rseq_misaligned_(void) __attribute__((__error__(
 
 #ifndef RSEQ_NO_SECTIONS_
 
-#define RSEQ_FRAME_(name, where, parameters, first, learn, body, labels, \
-		    different, ...)					\
+#define RSEQ_FRAME_(name, where, parameters, first, learn, clobber,	\
+		    body, labels, different, ...)			\
 RSEQ_OP_ name(RSEQ_WITH_ parameters RSEQ_ID_##where##_)			\
 {									\
 	if (!RSEQ_USABLE_##where##_)					\
@@ -170,7 +173,7 @@ RSEQ_OP_ name(RSEQ_WITH_ parameters RSEQ_ID_##where##_)			\
 	RSEQ_FIND_##where##_						\
 	first								\
 	rseq_tsan_release_(v);						\
-	RSEQ_RUN_(RSEQ_ENTER_##where##_ body,				\
+	RSEQ_RUN_WITH_(clobber, RSEQ_ENTER_##where##_ body,		\
 		  RSEQ_WITH_(RSEQ_OPERANDS_##where##_, __VA_ARGS__),	\
 		  RSEQ_LABELS_##where##_ labels);			\
 	learn;								\
@@ -199,24 +202,26 @@ _Pragma("GCC diagnostic pop")
 /* The body always comes to its commit. */
 #define RSEQ_SECTION(name, where, parameters, body, ...)		\
 	RSEQ_FRAME_(name, where, parameters, , rseq_tsan_acquire_(v),	\
+		    "memory",						\
 		    body, , , __VA_ARGS__)
 
 /* The body may go to different instead. */
 #define RSEQ_SECTION_IF(name, where, parameters, body, ...)		\
 	RSEQ_FRAME_(name, where, parameters, , rseq_tsan_acquire_(v),	\
+		    "memory",						\
 		    body, RSEQ_DIFFERENT_LABEL_, RSEQ_DIFFERENT_RESULT_, \
 		    __VA_ARGS__)
 
 /* The same, when it is cheap to say first that the body would. */
 #define RSEQ_SECTION_UNLESS_(name, where, parameters, no, body, ...)	\
 	RSEQ_FRAME_(name, where, parameters, RSEQ_TSAN_UNLESS_(no),	\
-		    rseq_tsan_acquire_(v),				\
+		    rseq_tsan_acquire_(v), "memory",			\
 		    body, RSEQ_DIFFERENT_LABEL_, RSEQ_DIFFERENT_RESULT_, \
 		    __VA_ARGS__)
 
 /* The caller learns nothing of what the word was. */
 #define RSEQ_SECTION_BLIND_(name, where, parameters, body, ...)		\
-	RSEQ_FRAME_(name, where, parameters, , (void)0, body, , ,	\
+	RSEQ_FRAME_(name, where, parameters, , (void)0, "memory", body, , , \
 		    __VA_ARGS__)
 
 /* ---- names by type ---- */

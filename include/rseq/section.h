@@ -43,6 +43,14 @@
  *	RSEQ_UNWIND_(X)			X(return address, stack pointer,
  *					descriptor register), as DWARF numbers
  *
+ *	RSEQ_COPY_AT_(base)		the register of RSEQ_HERE_ = RSEQ_AT(base),
+ *					RSEQ_COPY_IS_(base): = base
+ *	RSEQ_BEFORE_(v)			the place of the word before v
+ *	RSEQ_DEC_(label), RSEQ_INC_	--scratch, goto label if negative; ++
+ *	RSEQ_BAE_(reg, label)		if (scratch >= reg) goto label, unsigned
+ *	RSEQ_TAKE_(place)		*place = HERE[1 + scratch]
+ *	RSEQ_PUT_IN_(reg)		HERE[1 + scratch] = reg
+ *
  * where index is a field of the area, cpu_id or mm_cid, and RSEQ_AREA_(field),
  * RSEQ_WORD64_(), RSEQ_CLOBBERS_, and RSEQ_VALUE_, the constraint of a reg that
  * is stored, compared or combined; RSEQ_REG_(w, x) is x as such a register.
@@ -50,6 +58,8 @@
  * Operands are registers and constants, never memory: gcc 12 may put part of
  * the address of an "m" operand into a register that the section clobbers.
  */
+
+#define RSEQ_WITH_(...)	__VA_ARGS__
 
 #ifndef RSEQ_NO_SECTIONS_
 
@@ -190,6 +200,8 @@
  * are the caller's.  Input operands only: clang < 17 drops outputs at labels.
  */
 #define RSEQ_RUN_(body, operands, ... /* labels */)			\
+	RSEQ_RUN_WITH_("memory", body, RSEQ_WITH_(operands), __VA_ARGS__)
+#define RSEQ_RUN_WITH_(clobber, body, operands, ... /* labels */)	\
 	__asm__ __volatile__ goto (					\
 		RSEQ_ADDRESS_						\
 		RSEQ_PUBLISH_						\
@@ -200,11 +212,9 @@
 		:							\
 		: [area] RSEQ_BASE_, [rseq_cs] RSEQ_FIELD_(rseq_cs),	\
 		  operands						\
-		: "memory", RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_	\
+		: "memory", clobber, RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_ \
 		: __VA_ARGS__)
 
 #endif
-
-#define RSEQ_WITH_(...)	__VA_ARGS__
 
 #endif

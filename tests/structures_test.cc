@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cache, ring, pool and counter set: whatever happens at once, each object is
+ * in one place, each record is whole, each sum is exact; and the same where
+ * rseq is off.
+ */
+#include "harness.hh"
+
+using namespace harness;
+
+namespace {
+
+struct place {
+	variant where;
+	bool off;
+};
+
+std::ostream &operator<<(std::ostream &to, const place &p)
+{
+	return to << p.where << (p.off ? ", rseq off" : "");
+}
+
+std::vector<place> places()
+{
+	std::vector<place> all;
+
+	for (const variant &v : variants({"pie", "static"}))
+		for (const bool off : {false, true})
+			if (!off || v.mode.dynamic)
+				all.push_back({v, off});
+	return all;
+}
+
+const options without_rseq{{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
+			    "TLABI_RSEQ=0"}};
+
+class Structures : public testing::TestWithParam<place> {
+protected:
+	void SetUp() override
+	{
+		if (!GetParam().where.libc.missing.empty())
+			GTEST_SKIP() << GetParam().where.libc.missing;
+	}
+	outcome of(const strings &command, const strings &flags = {}) const
+	{
+		strings all = command;
+		all[0] = rseq_probe(GetParam().where.libc, GetParam().where.mode,
+				    command[0], flags);
+		return run(all, GetParam().off ? without_rseq : options{});
+	}
+};
+
+INSTANTIATE_TEST_SUITE_P(, Structures, testing::ValuesIn(places()),
+			 [](const auto &info) {
+				 return identifier(info.param.where.libc.name) +
+					 "_" + info.param.where.mode.name +
+					 (info.param.off ? "_off" : "");
+			 });
+
+void expect_conserved(const outcome &got)
+{
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GT(got.number("gets"), 10000) << got;
+	EXPECT_GT(got.number("handled"), 100) << got;
+	EXPECT_GT(got.number("drains"), 0) << got;
+	EXPECT_EQ(got.number("failed"), 0) << got;
+	EXPECT_EQ(got.number("unbalanced"), 0) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.number("lost"), 0) << got;
+}
+
+}
+
+TEST_P(Structures, CacheHandsEachObjectOutOnce)
+{
+	expect_conserved(of({"cache", "2"}));
+}
+
+TEST_P(Structures, RingKeepsRecordsWhole)
+{
+	for (const std::string kind : {"drop", "overwrite", "reserve"}) {
+		const outcome got = of({"ring", kind, "1"});
+
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_GT(got.number("written"), 1000) << got;
+		EXPECT_GT(got.number("handled"), 10) << got;
+		EXPECT_EQ(got.number("torn"), 0) << got;
+		EXPECT_EQ(got.number("disordered"), 0) << got;
+		EXPECT_EQ(got.number("unaccounted"), 0) << got;
+		EXPECT_EQ(got.number("stats.written"), got.number("written"))
+			<< got;
+		EXPECT_EQ(got.number("stats.dropped"), got.number("refused"))
+			<< got;
+		EXPECT_EQ(got.number("stats.read"), got.number("seen")) << got;
+		if (kind == "overwrite") {
+			/* But for handlers that interrupt a locked ring. */
+			if (!GetParam().off)
+				EXPECT_EQ(got.number("refused"), 0) << got;
+			EXPECT_GT(got.number("stats.overwritten"), 0) << got;
+		}
+	}
+}
+
+TEST_P(Structures, RingAnswersBadQuestions)
+{
+	const outcome got = of({"ring_api"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *key : {"zero.write", "zero.read", "zero.wait", "size0",
+				"size5000", "huge", "flags", "attach.empty",
+				"too_long", "no_see"})
+		EXPECT_EQ(got.number(key), -EINVAL) << key << got;
+	for (const char *key : {"badfd", "attach.bad"})
+		EXPECT_EQ(got.number(key), -EBADF) << key << got;
+	for (const char *key : {"zero.reserve", "longest", "empty", "waited",
+				"overwrite.reserve"})
+		EXPECT_EQ(got.number(key), 0) << key << got;
+	EXPECT_EQ(got.number("read"), 2) << got;
+	EXPECT_EQ(got.number("length"), 0) << got;
+	EXPECT_EQ(got.number("nothing"), -ETIMEDOUT) << got;
+	EXPECT_EQ(got.number("busy"), 0) << got;
+	EXPECT_EQ(got.number("committed"), 2) << got;
+	EXPECT_EQ(got.text("last"), "after") << got;
+	EXPECT_EQ(got.number("no_memory"), -ENOMEM) << got;
+}
+
+TEST_P(Structures, RecordsSurviveACrash)
+{
+	const outcome got = of({"ring_crash", "17"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GT(got.number("looks"), 100) << got;
+	EXPECT_GT(got.number("between"), 20) << got;
+	EXPECT_EQ(got.number("failed"), 0) << got;
+	EXPECT_EQ(got.number("lost"), 0) << got;
+	EXPECT_EQ(got.number("torn"), 0) << got;
+	EXPECT_EQ(got.number("holes"), 0) << got;
+	/* The one that was killed on the way had not written all. */
+	EXPECT_NE(got.out.find("found=3\n"), std::string::npos) << got;
+	EXPECT_EQ(got.number("found"), 1) << got;
+}
+
+TEST_P(Structures, PoolKeepsObjectsApart)
+{
+	const outcome got = of({"pool", "1"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GT(got.number("allocs"), 10000) << got;
+	EXPECT_GT(got.number("passes"), 1000) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.number("missing"), 0) << got;
+	EXPECT_EQ(got.number("over"), 0) << got;
+	EXPECT_EQ(got.number("left"), 0) << got;
+}
+
+TEST_P(Structures, PoolAnswersMisuse)
+{
+	const outcome got = of({"pool", "misuse"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *key : {"zero.trim", "size0", "huge", "align3",
+				"limit1"})
+		EXPECT_EQ(got.number(key), -EINVAL) << key << got;
+	for (const char *key : {"zero.alloc", "zero.slabs", "owns.inner",
+				"owns.foreign", "trim.used"})
+		EXPECT_EQ(got.number(key), 0) << key << got;
+	for (const char *key : {"aligned", "apart", "owns", "trim.free",
+				"no_memory"})
+		EXPECT_EQ(got.number(key), 1) << key << got;
+	/* Two slabs of 65536 bytes, 64 of them a header, of 128 each. */
+	EXPECT_EQ(got.number("until_limit"), 2 * ((65536 - 64) / 128)) << got;
+}
+
+TEST_P(Structures, CountersLoseNothing)
+{
+	const outcome got = of({"counters"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("sum"), got.number("expected")) << got;
+	EXPECT_EQ(got.number("missed"), 0) << got;
+	EXPECT_EQ(got.number("first"), 0) << got;
+	EXPECT_EQ(got.number("second"), 1) << got;
+	EXPECT_EQ(got.text("name"), "requests") << got;
+	EXPECT_EQ(got.number("none"), 1) << got;
+	EXPECT_EQ(got.number("above"), 1) << got;
+	EXPECT_EQ(got.number("made"), 2) << got;
+	EXPECT_EQ(got.number("read"), 1) << got;
+	EXPECT_EQ(got.number("lost"), 2) << got;
+	EXPECT_EQ(got.number("out"), 0) << got;
+	EXPECT_EQ(got.number("full"), -ENOSPC) << got;
+	EXPECT_EQ(got.number("empty"), 0) << got;
+	EXPECT_EQ(got.number("bad_buckets"), 0) << got;
+	EXPECT_EQ(got.number("values"), got.number("expected_values")) << got;
+	EXPECT_EQ(got.number("median"), 480) << got;
+	EXPECT_EQ(got.number("highest"), 960) << got;
+}
+
+/* ---- the examples ---- */
+
+static outcome example(const std::string &file, const strings &arguments = {})
+{
+	const fs::path program = scratch_dir() / "examples" /
+		fs::path(file).stem();
+	const bool cplusplus = fs::path(file).extension() == ".cc";
+	const outcome built = compile(
+		(cplusplus ? strings{cxx(), "-std=c++20"} : strings{cc()}) +
+		strings{"-O2", "-Wall", "-Wextra", "-Werror",
+			(source_dir() / "examples" / file).string(),
+			librseq(libcs().front(), {"-O2", "-fPIE"}).string(),
+			"-pthread", "-o", program.string()} +
+		rseq_include_flags(), program);
+
+	return built.ok() ? run(strings{program.string()} + arguments) : built;
+}
+
+TEST(StructureExamples, CacheLosesNothing)
+{
+	const outcome got = example("object_cache.c");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("lost"), 0) << got;
+}
+
+TEST(StructureExamples, TraceHasTheLastEvents)
+{
+	const outcome got = example("trace_ring.c",
+				    {(scratch_dir() / "trace").string()});
+
+	ASSERT_TRUE(got.ok()) << got;
+	long last = 0;
+	for (const char *key : {"last.0", "last.1", "last.2", "last.3"})
+		if (got.number(key) > last)
+			last = *got.number(key);
+	EXPECT_EQ(last, 100000) << got;
+}
+
+TEST(StructureExamples, RequestsAreReportedOnce)
+{
+	const outcome got = example("requests.c");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("all"), 4 * 200000) << got;
+	EXPECT_EQ(got.number("measured"), 4 * 200000) << got;
+}
+
+TEST(StructureExamples, RegistryExportsEveryCounter)
+{
+	const outcome got = example("registry.c");
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const std::string module : {"0", "39"}) {
+		EXPECT_TRUE(has(got.out, "cache_hits_total{module=\"" + module +
+				"\"} 72000\n")) << got;
+		EXPECT_TRUE(has(got.out, "cache_misses_total{module=\"" +
+				module + "\"} 8000\n")) << got;
+	}
+}
+
+/* A real text, counted by other tools, too. */
+TEST(StructureExamples, WordsAreCountedAsOthersDo)
+{
+	const std::string text = source_dir() / "README.md";
+	const outcome got = example("word_count.cc", {text});
+	const outcome expected = sh("tr A-Z a-z <'" + text +
+				    "' | tr -cs a-z '\\n' | grep . | sort >" +
+				    (scratch_dir() / "words").string() +
+				    "; cd " + scratch_dir().string() +
+				    "; echo words=$(wc -l <words);"
+				    "echo different=$(uniq <words | wc -l)");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("words"), expected.number("words")) << got;
+	EXPECT_EQ(got.number("different"), expected.number("different")) << got;
+	EXPECT_GT(got.number("words"), 100) << got;
+}
+
+/* ---- sanitizers, on the host ---- */
+
+class SanitizedStructures : public testing::TestWithParam<const char *> {
+};
+
+INSTANTIATE_TEST_SUITE_P(, SanitizedStructures,
+			 testing::Values("thread", "address,undefined"),
+			 [](const auto &info) {
+				 return identifier(info.param);
+			 });
+
+TEST_P(SanitizedStructures, ReportNothing)
+{
+	const strings flags = {"-O1", "-g", std::string("-fsanitize=") +
+			       GetParam()};
+
+	for (const strings &command : {strings{"cache", "1"},
+				       strings{"ring", "drop", "1"},
+				       strings{"ring", "overwrite", "1"},
+				       strings{"pool", "1"},
+				       strings{"counters"}}) {
+		strings all = command;
+		all[0] = rseq_probe(libcs().front(), pie(), command[0], flags);
+		const outcome got = run(all);
+		EXPECT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.err, "") << got;
+	}
+}
