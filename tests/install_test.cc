@@ -306,7 +306,7 @@ TEST(Tarball, HasWhatTheTreeHas)
 	const std::set<std::string> packed = all_matches("\n" + listed.out,
 							 "\n(.*)(?=\n)");
 	const outcome tree = sh("cd " + top + " && git ls-files | grep -vE "
-				"'^(\\.ci/|\\.gitignore$)'");
+				"'^(\\.ci/|debian/|\\.gitignore$)'");
 	const std::set<std::string> tracked = all_matches("\n" + tree.out,
 							  "\n(.*)(?=\n)");
 	EXPECT_GT(tracked.size(), 200u);
@@ -338,6 +338,10 @@ TEST_F(Installed, VersionIsTheSameEverywhere)
 	EXPECT_EQ(run({ prefix / "bin/rseq-info", "--version" },
 		      { { "LD_LIBRARY_PATH=" + (prefix / "lib").string() } })
 			  .out, "rseq-info " + version + "\n");
+	/* Not in the tarball. */
+	const fs::path debian = source_dir() / "debian/changelog";
+	EXPECT_TRUE(!fs::exists(debian) || content(debian).starts_with(
+		"librseq (" + version + "-"));
 	const std::string api = part[1].str() + "." + part[2].str();
 	for (const auto &e : fs::directory_iterator(source_dir() / "man")) {
 		const std::string page = content(e.path());

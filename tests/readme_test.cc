@@ -2,7 +2,8 @@
 /*
  * What README.md says, typed in an empty root, in its order: the commands are
  * taken from it.  A block "```sh root" is for root, one "```sh user" for an
- * ordinary user without sudo, and "```c" is prog.c.
+ * ordinary user without sudo, and "```c" is prog.c.  Then Debian's packages: built
+ * in an empty root, and used, removed and purged in another.
  *
  * RSEQ_README  yes: run it, some minutes, some hundred megabytes to download;
  *              full: with the whole of ./bootstrap check in the empty root
@@ -366,6 +367,55 @@ TEST_F(Walk, AnOldConfigureInTheTreeIsNamed)
 	EXPECT_TRUE(got.ok()) << got;
 	EXPECT_TRUE(has(got.out, "configured in the source tree itself"))
 		<< got;
+}
+
+class Packages : public Walk {
+};
+
+TEST_F(Packages, AreBuiltUsedAndPurged)
+{
+	const string apt = "apt-get -qq -o Dpkg::Use-Pty=0 ";
+	const fs::path kept = scratch_dir() / "packages";
+
+	fs::remove_all(kept);
+	fs::create_directories(kept);
+	copy_for("root");
+	expect(in_root("root", "./bootstrap && make -s dist >/tmp/dist 2>&1 || { tail /tmp/dist; exit 1; }\n"
+		"export DEBIAN_FRONTEND=noninteractive\n" + apt +
+		"build-dep -y ./ >/dev/null && " + apt +
+		"install -y --no-install-recommends lintian >/dev/null\n"
+		"tests/package build/host/librseq-*.tar.gz debian ~/packages"),
+	       "tests/package");
+	ASSERT_TRUE(fs::exists(root / "root/packages")) << "nothing was built";
+	for (const auto &e : fs::directory_iterator(root / "root/packages"))
+		if (e.path().extension() == ".deb" &&
+		    !has(e.path().filename(), "dbgsym")) {
+			fs::copy(e.path(), kept);
+			printf("%s: %ju bytes\n",
+			       e.path().filename().c_str(),
+			       static_cast<uintmax_t>(e.file_size()));
+		}
+
+	/* Another root, which has not seen how they were built. */
+	make_root();
+	ASSERT_TRUE(missing.empty()) << missing;
+	copy_for("root");
+	fs::copy(kept, root / "root/packages");
+	const outcome used = in_root("root",
+		"export DEBIAN_FRONTEND=noninteractive\n" + apt +
+		"update && " + apt + "install -y --no-install-recommends "
+		"~/packages/*.deb gcc libc6-dev pkg-config >/dev/null\n"
+		"debian/tests/ten-lines");
+	expect(used, "debian/tests/ten-lines");
+	EXPECT_TRUE(counted(used)) << used;
+	/* The C library and the kernel have headers of that name. */
+	const string ours = "librseq1 librseq-dev librseq-doc rseq-tools";
+	for (const string how : { "remove", "purge" })
+		expect(in_root("root", "export DEBIAN_FRONTEND=noninteractive\n" +
+			apt + how + " -y " + ours + " >/dev/null"), how);
+	expect(in_root("root", "! find /etc /usr /var /opt -name '*rseq*' "
+		"! -path '/usr/include/*/rseq.h' ! -path '/var/lib/apt/*' | "
+		"grep ."), "purge");
 }
 
 } // namespace
