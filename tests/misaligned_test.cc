@@ -31,7 +31,6 @@ protected:
 			GTEST_SKIP() << GetParam().compiler[0] << " is not here";
 	}
 	bool is_clang() const { return GetParam().name.starts_with("clang"); }
-	bool is_cpp() const { return GetParam().name.ends_with("cpp"); }
 	strings command(const std::string &level, const strings &more) const
 	{
 		return GetParam().compiler + rseq_include_flags() +
@@ -147,8 +146,7 @@ outcome Misaligned::check(const std::string &level, const strings &values,
 
 	fs::create_directories(file.parent_path());
 	std::ofstream out(file);
-	out << "#include <rseq/rseq." << (is_cpp() ? "hpp" : "h") << ">\n"
-	    << objects << declarations;
+	out << "#include <rseq/rseq.h>\n" << objects << declarations;
 	for (const std::string &value : values) {
 		const std::string f = "f" + std::to_string(n++) +
 			"(char *p, size_t n)";

@@ -61,7 +61,7 @@ RSEQ_INLINE_ void *rseq_copy_of_(const volatile void *p, unsigned int cpu)
 #ifdef __cplusplus
 extern "C"
 #endif
-void rseq_misaligned_(void) __attribute__((__error__(
+void rseq_misaligned_(void) RSEQ_NOTHROW_ __attribute__((__error__(
 	"rseq: an address is no multiple of the word's size")));
 #define rseq_aligned_(v)						\
 	(__builtin_constant_p(RSEQ_CAST_(uintptr_t, v) % sizeof *(v)) && \
