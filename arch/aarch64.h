@@ -43,7 +43,7 @@
  * restarts nothing.
  */
 #define RSEQ_PERCPU_NONE_	(1ull << 48)
-#define RSEQ_PERCPU_(index, base, label)					\
+#define RSEQ_PERCPU_(index, base, label)				\
 	"ldr w13, " RSEQ_AREA_(index) "\n\t"				\
 	"add x13, %[" #base "], x13, lsl #16\n\t"			\
 	"tbnz x13, #48, %l[" #label "]\n\t"
@@ -74,14 +74,14 @@
 	"orr " RSEQ_R##w##_ "14, " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"
 #define RSEQ_DEREF_ADD_SAVE(w, reg)					\
 	"ldr " RSEQ_R##w##_ "13, [x14]\n\t"				\
-	"add " RSEQ_R##w##_ "13, " RSEQ_R##w##_ "13, " RSEQ_X_(w, reg) "\n\t"	\
+	"add " RSEQ_R##w##_ "13, " RSEQ_R##w##_ "13, " RSEQ_X_(w, reg) "\n\t" \
 	"str " RSEQ_R##w##_ "13, [x14]\n\t"
 
 #define RSEQ_BNE(w, reg, label)						\
-	"cmp " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"			\
+	"cmp " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"		\
 	"b.ne %l[" #label "]\n\t"
 #define RSEQ_BEQ(w, reg, label)						\
-	"cmp " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"			\
+	"cmp " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"		\
 	"b.eq %l[" #label "]\n\t"
 
 #define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \

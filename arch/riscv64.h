@@ -29,7 +29,7 @@
 	"bne t5, %[" #reg "], %l[" #label "]\n\t"
 
 /* The sign: an index that is no cpu's, such as -1 and -2. */
-#define RSEQ_PERCPU_(index, base, label)					\
+#define RSEQ_PERCPU_(index, base, label)				\
 	"lw t4, " RSEQ_AREA_(index) "\n\t"				\
 	"bltz t4, %l[" #label "]\n\t"					\
 	"slli t4, t4, 16\n\t"						\

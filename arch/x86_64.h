@@ -37,11 +37,11 @@
 #define RSEQ_R64_	("%%r10", "r10")
 
 /* op src, dst: from memory, to memory, between registers and values */
-#define RSEQ_FROM_(op, w, at, reg)	op RSEQ_S##w##_ "{" RSEQ_ATT_ at ", "	\
+#define RSEQ_FROM_(op, w, at, reg)	op RSEQ_S##w##_ "{" RSEQ_ATT_ at ", " \
 	RSEQ_ATT_ reg "|" RSEQ_INT_ reg ", " RSEQ_P##w##_ RSEQ_INT_ at "}\n\t"
-#define RSEQ_TO_(op, w, reg, at)		op RSEQ_S##w##_ "{" RSEQ_ATT_ reg ", "	\
+#define RSEQ_TO_(op, w, reg, at)	op RSEQ_S##w##_ "{" RSEQ_ATT_ reg ", " \
 	RSEQ_ATT_ at "|" RSEQ_P##w##_ RSEQ_INT_ at ", " RSEQ_INT_ reg "}\n\t"
-#define RSEQ_BY_(op, w, src, reg)	op RSEQ_S##w##_ "{" RSEQ_ATT_ src ", "	\
+#define RSEQ_BY_(op, w, src, reg)	op RSEQ_S##w##_ "{" RSEQ_ATT_ src ", " \
 	RSEQ_ATT_ reg "|" RSEQ_INT_ reg ", " RSEQ_INT_ src "}\n\t"
 #define RSEQ_OPERAND_(x)	("%[" #x "]", "%[" #x "]")
 #define RSEQ_WORD_AT_R10_	("(%%r10)", "[r10]")
@@ -51,7 +51,7 @@
 	__asm__ __volatile__(						\
 		RSEQ_FROM_("mov", 32, RSEQ_AREA_(field), RSEQ_OPERAND_(v_)) \
 		: [v_] "=r" (v_)					\
-		: [area] RSEQ_BASE_, [field] RSEQ_FIELD_(field));		\
+		: [area] RSEQ_BASE_, [field] RSEQ_FIELD_(field));	\
 	v_; })
 
 #define rseq_cs_differs_(cs) __extension__ ({				\
@@ -74,11 +74,11 @@
 	RSEQ_TO_("mov", 64, ("%%rax", "rax"), RSEQ_AREA_(rseq_cs))
 
 #define RSEQ_CHECK_(index, reg, label)					\
-	RSEQ_TO_("cmp", 32, RSEQ_OPERAND_(reg), RSEQ_AREA_(index))		\
+	RSEQ_TO_("cmp", 32, RSEQ_OPERAND_(reg), RSEQ_AREA_(index))	\
 	"jne\t%l[" #label "]\n\t"
 
 /* The carry: an index that is no cpu's, such as -1 and -2. */
-#define RSEQ_PERCPU_(index, base, label)					\
+#define RSEQ_PERCPU_(index, base, label)				\
 	RSEQ_FROM_("mov", 32, RSEQ_AREA_(index), ("%%r11d", "r11d"))	\
 	"shl{l}\t{$16, %%r11d|r11d, 16}\n\t"				\
 	"jc\t%l[" #label "]\n\t"
@@ -90,13 +90,13 @@
 #define RSEQ_LEAVE_(label)	"jmp\t%l[" #label "]\n\t"
 
 #define RSEQ_LOAD(w, at)	RSEQ_FROM_("mov", w, at, RSEQ_R##w##_)
-#define RSEQ_DEREF		RSEQ_FROM_("mov", 64, RSEQ_WORD_AT_R10_, RSEQ_R64_)
-#define RSEQ_ADD(w, x)		RSEQ_BY_("add", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
-#define RSEQ_AND(w, x)		RSEQ_BY_("and", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
-#define RSEQ_OR(w, x)		RSEQ_BY_("or", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
+#define RSEQ_DEREF	RSEQ_FROM_("mov", 64, RSEQ_WORD_AT_R10_, RSEQ_R64_)
+#define RSEQ_ADD(w, x)	RSEQ_BY_("add", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
+#define RSEQ_AND(w, x)	RSEQ_BY_("and", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
+#define RSEQ_OR(w, x)	RSEQ_BY_("or", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
 #define RSEQ_SAVE(w, at)	RSEQ_TO_("mov", w, RSEQ_R##w##_, at)
 #define RSEQ_STORE(w, x, at)	RSEQ_TO_("mov", w, RSEQ_OPERAND_(x), at)
-#define RSEQ_CMP_(w, x)		RSEQ_BY_("cmp", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
+#define RSEQ_CMP_(w, x)	RSEQ_BY_("cmp", w, RSEQ_OPERAND_(x), RSEQ_R##w##_)
 #define RSEQ_BEQ(w, x, label)	RSEQ_CMP_(w, x) "je\t%l[" #label "]\n\t"
 #define RSEQ_BNE(w, x, label)	RSEQ_CMP_(w, x) "jne\t%l[" #label "]\n\t"
 
@@ -114,18 +114,18 @@
 	".Lrseq_copy8%=:\n\t"						\
 	"sub{q}\t{$8, %%r11|r11, 8}\n\t"				\
 	"jb\t.Lrseq_copied8%=\n\t"					\
-	RSEQ_FROM_("mov", 64, RSEQ_AT_R11_(src), RSEQ_R64_)			\
-	RSEQ_TO_("mov", 64, RSEQ_R64_, RSEQ_AT_R11_(dst))			\
+	RSEQ_FROM_("mov", 64, RSEQ_AT_R11_(src), RSEQ_R64_)		\
+	RSEQ_TO_("mov", 64, RSEQ_R64_, RSEQ_AT_R11_(dst))		\
 	"jmp\t.Lrseq_copy8%=\n"						\
 	".Lrseq_copied8%=:\n\t"						\
 	"add{q}\t{$8, %%r11|r11, 8}\n"					\
 	".Lrseq_copy1%=:\n\t"						\
 	"sub{q}\t{$1, %%r11|r11, 1}\n\t"				\
 	"jb\t.Lrseq_copied1%=\n\t"					\
-	"mov{b}\t{" RSEQ_ATT_ RSEQ_AT_R11_(src) ", %%r10b|"			\
-		"r10b, BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(src) "}\n\t"		\
-	"mov{b}\t{%%r10b, " RSEQ_ATT_ RSEQ_AT_R11_(dst) "|"			\
-		"BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(dst) ", r10b}\n\t"		\
+	"mov{b}\t{" RSEQ_ATT_ RSEQ_AT_R11_(src) ", %%r10b|"		\
+		"r10b, BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(src) "}\n\t"	\
+	"mov{b}\t{%%r10b, " RSEQ_ATT_ RSEQ_AT_R11_(dst) "|"		\
+		"BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(dst) ", r10b}\n\t"	\
 	"jmp\t.Lrseq_copy1%=\n"						\
 	".Lrseq_copied1%=:\n\t"
 

@@ -26,7 +26,8 @@ static int start(struct module *m, int number)
 
 	snprintf(name, sizeof name, "cache_hits_total{module=\"%d\"}", number);
 	m->hits = rseq_counters_make(&registry, name);
-	snprintf(name, sizeof name, "cache_misses_total{module=\"%d\"}", number);
+	snprintf(name, sizeof name, "cache_misses_total{module=\"%d\"}",
+		 number);
 	m->misses = rseq_counters_make(&registry, name);
 	return m->hits < 0 || m->misses < 0;
 }

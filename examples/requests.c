@@ -86,5 +86,6 @@ int main(void)
 	fprintf(stderr, "median %llu ns, 99.9 %%: %llu ns\n",
 		(unsigned long long)rseq_histogram_quantile(counts, 0.5),
 		(unsigned long long)rseq_histogram_quantile(counts, 0.999));
-	return all == (intptr_t)THREADS * REQUESTS ? EXIT_SUCCESS : EXIT_FAILURE;
+	return all == (intptr_t)THREADS * REQUESTS ?
+		EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -40,7 +40,8 @@ static void see(void *arg, unsigned int cpu, const void *data, size_t len)
 
 int main(int argc, char **argv)
 {
-	const int fd = open(argc > 1 ? argv[1] : "trace", O_RDWR | O_CREAT, 0600);
+	const char *const name = argc > 1 ? argv[1] : "trace";
+	const int fd = open(name, O_RDWR | O_CREAT, 0600);
 	pthread_t thread[THREADS];
 
 	if (rseq_ring_init(&trace, 1 << 16, RSEQ_RING_OVERWRITE, fd))
@@ -52,7 +53,8 @@ int main(int argc, char **argv)
 		pthread_join(thread[i], NULL);
 	rseq_ring_fini(&trace);		/* as if the program were gone */
 
-	if (rseq_ring_attach(&trace, fd) || rseq_ring_read(&trace, see, NULL) < 0)
+	if (rseq_ring_attach(&trace, fd) ||
+	    rseq_ring_read(&trace, see, NULL) < 0)
 		return EXIT_FAILURE;
 	for (int i = 0; i < THREADS; ++i)
 		printf("last.%d=%d\n", i, last[i]);

@@ -74,7 +74,8 @@ void count(std::string_view text)
 
 int main(int argc, char **argv)
 {
-	std::ifstream file(argc > 1 ? argv[1] : "/usr/share/common-licenses/GPL-3");
+	std::ifstream file(argc > 1 ? argv[1] :
+			   "/usr/share/common-licenses/GPL-3");
 	const std::string text{std::istreambuf_iterator<char>(file), {}};
 	const size_t threads = 2 * std::thread::hardware_concurrency();
 	std::vector<std::thread> all;
@@ -100,6 +101,7 @@ int main(int argc, char **argv)
 	std::sort(found.rbegin(), found.rend());
 	std::printf("words=%ld\ndifferent=%zu\n", sum, found.size());
 	for (size_t i = 0; i < found.size() && i < 10; ++i)
-		std::printf("%s=%ld\n", found[i].second.c_str(), found[i].first);
+		std::printf("%s=%ld\n", found[i].second.c_str(),
+			    found[i].first);
 	return 0;
 }

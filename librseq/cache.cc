@@ -289,7 +289,8 @@ int rseq_cache_put_slow_(struct rseq_cache *c, void *object)
 			const long full = pop_some(c, objects,
 				half < batch ? half : batch - 1);
 			objects[full > 0 ? full : 0] = object;
-			give_back(c, objects, (full > 0 ? (size_t)full : 0) + 1);
+			give_back(c, objects,
+				  (full > 0 ? (size_t)full : 0) + 1);
 			return 0;
 		}
 	}

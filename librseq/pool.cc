@@ -125,7 +125,7 @@ size_t refill(void *arg, void **objects, size_t n)
 	return k;
 }
 
-/* A handler that has interrupted its thread in the middle of this can't wait. */
+/* A handler that has interrupted its own thread in here cannot wait. */
 void drain(void *arg, void **objects, size_t n)
 {
 	rseq_pool *const p = static_cast<rseq_pool *>(arg);

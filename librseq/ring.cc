@@ -202,7 +202,8 @@ rseq_result put(const ring &to, const plan &p, const void *data, uint64_t len,
 
 void wake_reader(const rseq_ring *r)
 {
-	if (__builtin_expect(__atomic_load_n(r->waiting, __ATOMIC_RELAXED), 0)) {
+	if (__builtin_expect(__atomic_load_n(r->waiting, __ATOMIC_RELAXED),
+			     0)) {
 		errno_guard keep;
 		__atomic_store_n(r->waiting, 0, __ATOMIC_RELAXED);
 		syscall(SYS_futex, r->waiting, FUTEX_WAKE, 0x7fffffff, nullptr,

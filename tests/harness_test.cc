@@ -3,6 +3,8 @@
 #include <csignal>
 #include <fstream>
 
+#include <sstream>
+
 #include "harness.hh"
 
 using namespace harness;
@@ -139,4 +141,40 @@ TEST(Machine, RunsWhatIsBuiltForItAndIsWhatItSays)
 	EXPECT_TRUE(got.timed_out);
 	EXPECT_EQ(got.signal, SIGKILL);
 	EXPECT_EQ(run({dir / "machine"}).code, 7) << "and goes on";
+}
+
+/* ---- the tree ---- */
+
+static size_t width(const std::string &line)
+{
+	size_t n = 0;
+
+	for (const char c : line)
+		n = c == '\t' ? (n / 8 + 1) * 8 : n + 1;
+	return n;
+}
+
+/* 80 columns for what users get to read, 100 for tests. */
+TEST(Lines, AreNoWiderThanTheyMayBe)
+{
+	int read = 0;
+
+	for (const auto &[dir, limit] : {std::pair("include/rseq", 80),
+					 {"arch", 80}, {"librseq", 80},
+					 {"examples", 80}, {"tests", 100},
+					 {"tests/probes", 100}})
+		for (const auto &e :
+		     fs::directory_iterator(source_dir() / dir)) {
+			static const std::set<std::string> kinds = {
+				".h", ".hh", ".hpp", ".c", ".cc"};
+			if (!kinds.contains(e.path().extension()))
+				continue;
+			std::istringstream text(content(e.path()));
+			std::string line;
+			for (int n = 1; std::getline(text, line); ++n)
+				EXPECT_LE(width(line), (size_t)limit)
+					<< e.path() << ":" << n;
+			++read;
+		}
+	EXPECT_GT(read, 100);
 }

@@ -380,7 +380,8 @@ TEST_F(Packages, AreBuiltUsedAndPurged)
 	fs::remove_all(kept);
 	fs::create_directories(kept);
 	copy_for("root");
-	expect(in_root("root", "./bootstrap && make -s dist >/tmp/dist 2>&1 || { tail /tmp/dist; exit 1; }\n"
+	expect(in_root("root", "./bootstrap && make -s dist >/tmp/dist 2>&1 || "
+		"{ tail /tmp/dist; exit 1; }\n"
 		"export DEBIAN_FRONTEND=noninteractive\n" + apt +
 		"build-dep -y ./ >/dev/null && " + apt +
 		"install -y --no-install-recommends lintian >/dev/null\n"

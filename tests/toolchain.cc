@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -153,25 +154,35 @@ strings rseq_include_flags()
 		"-I" + source_dir().string()};
 }
 
+/* The words that Makefile.am says in a variable: one recipe for all. */
+static strings recipe(const char *variable)
+{
+	const char *const value = getenv(variable);
+
+	if (!value || !*value)
+		throw std::runtime_error(std::string(variable) + " is not set: "
+			"run the test by make check");
+	std::istringstream words(value);
+	return strings(std::istream_iterator<std::string>(words), {});
+}
+
 /* The objects of librseq for l, in dir. */
 static strings librseq_objects(const libc &l, const strings &flags,
 			       const fs::path &dir)
 {
 	strings objects;
 
-	for (const auto &e : fs::directory_iterator(source_dir() / "librseq")) {
-		fs::path source = e.path();
-		if (source.extension() != ".cc" ||
-		    source.stem().string().starts_with("rseq-info"))
+	for (const std::string &name : recipe("RSEQ_SOURCES")) {
+		const fs::path source = source_dir() / name;
+		if (source.extension() != ".cc")
 			continue;
 		fs::path object = dir / source.stem();
 		object += ".o";
-		must(compile(strings{l.compiler(), "-x", "c++", "-std=c++20",
-				     "-nostdinc++", "-O2", "-Wall", "-Wextra",
-				     "-Werror", "-fno-exceptions", "-fno-rtti",
-				     "-fno-threadsafe-statics", "-c", source} +
-				     rseq_include_flags() + flags, object),
-		     object);
+		must(compile(strings{l.compiler(), "-x", "c++"} +
+			     recipe("RSEQ_CXXFLAGS") +
+			     strings{"-nostdinc++", "-O2", "-Werror", "-c",
+				     source} + rseq_include_flags() + flags,
+			     object), object);
 		objects.push_back(object);
 	}
 	std::sort(objects.begin(), objects.end());

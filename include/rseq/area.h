@@ -164,7 +164,8 @@ RSEQ_INLINE_ const volatile struct tlabi *rseq_self(void)
  * the register that it is added to.
  */
 #ifdef RSEQ_LIBC_LINE_
-#define RSEQ_FIELD_(field)	"i" (TLABI_OFFSET + offsetof(struct tlabi, field))
+#define RSEQ_FIELD_(field)						\
+	"i" (TLABI_OFFSET + offsetof(struct tlabi, field))
 #ifndef RSEQ_BASE_
 #define RSEQ_BASE_		"r" (rseq_thread_pointer_())
 #endif

@@ -23,7 +23,7 @@ struct rseq_cache_stats {
 	uint64_t	refilled;	/* objects that it gave */
 	uint64_t	drains;		/* calls of drain */
 	uint64_t	drained;	/* objects that it took */
-	uint64_t	held;		/* objects in the cache: exact at rest */
+	uint64_t	held;		/* objects in the cache, at rest */
 };
 
 /* The fields are private.  All zeros: no cache, which holds nothing. */

@@ -11,7 +11,8 @@
  */
 #define RSEQ_COUNTERS_SEGMENT_	512u	/* counters, allocated at once */
 #define RSEQ_COUNTERS_SEGMENTS_	64u
-#define RSEQ_COUNTERS_MAX	(RSEQ_COUNTERS_SEGMENT_ * RSEQ_COUNTERS_SEGMENTS_)
+#define RSEQ_COUNTERS_MAX						\
+	(RSEQ_COUNTERS_SEGMENT_ * RSEQ_COUNTERS_SEGMENTS_)
 
 /* The fields are private. */
 struct rseq_counters {

@@ -24,7 +24,7 @@ unsigned int rseq_feature_size(void) RSEQ_NOTHROW_;
 /* What is known of the process; 0: nobody has asked yet. */
 extern unsigned int rseq_known_features_;	/* size + 1 */
 #ifdef __aarch64__
-extern int rseq_known_sections_;		/* 1: they work, -1: they do not */
+extern int rseq_known_sections_;	/* 1: they work, -1: they do not */
 int rseq_sections_work_(void) RSEQ_NOTHROW_ RSEQ_COLD_;
 #endif
 

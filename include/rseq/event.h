@@ -11,7 +11,7 @@ extern "C" {
 /* The token: the kernel takes it from rseq_cs when it disturbs the thread. */
 extern const struct rseq_token_ { uint64_t word[4]; } rseq_event_token_;
 
-/* Where the number is kept is built in: a librseq built otherwise won't link. */
+/* Where the number is kept is built in: another librseq would not link. */
 #ifdef RSEQ_LIBC_LINE_
 #define rseq_event_count_ rseq_event_count_line_
 #endif

@@ -294,7 +294,8 @@ template <class T> struct rseq_same_ { typedef T type; };
 /* A pointer to a word of type T and a value for it, as C's functions take. */
 template <class T> struct rseq_as_ {
 	static_assert(rseq_kind_<T>::word,
-		      "rseq: a word is a pointer or an integer of 4 or 8 bytes");
+		      "rseq: a word is a pointer or an integer of"
+		      " 4 or 8 bytes");
 	typedef typename rseq_word_<sizeof(T)>::type word;
 	static word *place(T *v) noexcept
 	{

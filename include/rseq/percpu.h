@@ -29,7 +29,8 @@ int rseq_percpu_free(void *p) RSEQ_NOTHROW_;
 #ifdef __cplusplus
 
 /* The copy of one cpu or concurrency id, below rseq_cpu_limit(). */
-template <class T, class N> RSEQ_INLINE_ T *rseq_percpu_ptr(T *p, N cpu) noexcept
+template <class T, class N>
+RSEQ_INLINE_ T *rseq_percpu_ptr(T *p, N cpu) noexcept
 {
 	return static_cast<T *>(
 		rseq_copy_of_(p, static_cast<unsigned int>(cpu)));
@@ -38,12 +39,12 @@ template <class T, class N> RSEQ_INLINE_ T *rseq_percpu_ptr(T *p, N cpu) noexcep
 #define RSEQ_CPP_(where)						\
 RSEQ_INTEGERS_ RSEQ_OP_ rseq_##where##_add(T *p, RSEQ_T_ n) noexcept	\
 {									\
-	return rseq_add_##where##_(RSEQ_PUT_INTEGERS_(p), RSEQ_GET_(n));		\
+	return rseq_add_##where##_(RSEQ_PUT_INTEGERS_(p), RSEQ_GET_(n)); \
 }									\
 RSEQ_INTEGERS_								\
 RSEQ_OP_ rseq_##where##_fetch_add(T *p, RSEQ_T_ n, T *old) noexcept	\
 {									\
-	return rseq_fetch_add_##where##_(RSEQ_PUT_INTEGERS_(p), RSEQ_GET_(n),	\
+	return rseq_fetch_add_##where##_(RSEQ_PUT_INTEGERS_(p), RSEQ_GET_(n), \
 					 RSEQ_PUT_(old));		\
 }									\
 template <class T>							\

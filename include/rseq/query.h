@@ -17,7 +17,7 @@ enum rseq_owner {
 enum rseq_mode {
 	RSEQ_MODE_OFF,		/* not registered */
 	RSEQ_MODE_LEGACY,	/* 32 bytes */
-	RSEQ_MODE_OPTIMIZED	/* more: ids are updated only when they change */
+	RSEQ_MODE_OPTIMIZED	/* more: ids are updated as they change */
 };
 
 enum rseq_reason {
@@ -27,7 +27,7 @@ enum rseq_reason {
 	RSEQ_OFF_REFUSED,	/* the kernel or a filter refused: see error */
 	RSEQ_OFF_BORROWED,	/* a vfork child: the line is its parent's */
 	RSEQ_OFF_UNKNOWN,	/* off, and this libc does not record why */
-	RSEQ_ON_NO_SECTIONS	/* registered; this kernel restarts no section */
+	RSEQ_ON_NO_SECTIONS	/* registered; this kernel restarts none */
 };
 
 /* What this thread's area says, and what the kernel says of it. */
@@ -40,7 +40,7 @@ struct rseq_info {
 	const volatile struct tlabi	*area;
 	unsigned int		length;		/* registered bytes, 0: none */
 	unsigned int		feature_size;	/* as rseq_feature_size() */
-	unsigned int		kernel_feature_size;	/* AT_RSEQ_FEATURE_SIZE */
+	unsigned int		kernel_feature_size; /* AT_RSEQ_FEATURE_SIZE */
 	unsigned int		version;	/* of the line, 0: no line */
 };
 

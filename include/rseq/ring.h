@@ -24,14 +24,14 @@ struct rseq_ring_head_ {
 struct rseq_ring_stats {
 	uint64_t	written;
 	uint64_t	read;
-	uint64_t	dropped;	/* no room: the newest were not written */
+	uint64_t	dropped;	/* no room: the newest were lost */
 	uint64_t	overwritten;	/* no room: the oldest were lost */
 };
 
 /* The fields are private.  All zeros: no ring, which drops everything. */
 struct rseq_ring {
-	char		*memory;	/* 0, or what describes it and all rings */
-	size_t		stride;		/* bytes from a cpu's rings to the next */
+	char		*memory;	/* 0, or a page, then all rings */
+	size_t		stride;		/* from a cpu's rings to the next */
 	size_t		size;		/* bytes of records in a ring */
 	unsigned int	cpus;
 	unsigned int	flags;

@@ -43,8 +43,8 @@
  *	RSEQ_UNWIND_(X)			X(return address, stack pointer,
  *					descriptor register), as DWARF numbers
  *
- *	RSEQ_COPY_AT_(base)		the register of RSEQ_HERE_ = RSEQ_AT(base),
- *					RSEQ_COPY_IS_(base): = base
+ *	RSEQ_COPY_AT_(base)		RSEQ_HERE_ is RSEQ_AT(base) from here;
+ *					RSEQ_COPY_IS_(base): it is base
  *	RSEQ_BEFORE_(v)			the place of the word before v
  *	RSEQ_DEC_(label), RSEQ_INC_	--scratch, goto label if negative; ++
  *	RSEQ_BAE_(reg, label)		if (scratch >= reg) goto label, unsigned

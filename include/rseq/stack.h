@@ -195,7 +195,7 @@ RSEQ_CPP_BY_ID_(RSEQ_CPP_POP_N_, rseq_stack_pop_n)
 
 #else
 
-#define RSEQ_STACK_COUNT_(count)						\
+#define RSEQ_STACK_COUNT_(count)					\
 	((void *)(__extension__ _Generic((count), intptr_t *: (count))))
 
 /* Push item: committed, or RSEQ_DIFFERENT if *count >= capacity. */
@@ -214,11 +214,11 @@ RSEQ_CPP_BY_ID_(RSEQ_CPP_POP_N_, rseq_stack_pop_n)
 /* Push all of items[0..n) in this order, or none of them. */
 #define rseq_stack_push_n(slots, count, capacity, items, n, id)		\
 	RSEQ_FOR_(rseq_stack_push_n, id)(RSEQ_FULL_(slots),		\
-		RSEQ_STACK_COUNT_(count), capacity,				\
+		RSEQ_STACK_COUNT_(count), capacity,			\
 		RSEQ_SOURCE_(slots, items), n, id)
 #define rseq_stack_push_n_release(slots, count, capacity, items, n, id)	\
 	RSEQ_FOR_(rseq_stack_push_n_release, id)(RSEQ_FULL_(slots),	\
-		RSEQ_STACK_COUNT_(count), capacity,				\
+		RSEQ_STACK_COUNT_(count), capacity,			\
 		RSEQ_SOURCE_(slots, items), n, id)
 
 /* Pop the n on top into items, the last pushed at its end, or none. */

@@ -45,7 +45,8 @@ public:
 	cache &operator=(const cache &) = delete;
 
 	[[nodiscard]] int error() const noexcept { return error_; }
-	[[nodiscard]] T *get() { return static_cast<T *>(::rseq_cache_get(&c_)); }
+	[[nodiscard]] T *get()
+		{ return static_cast<T *>(::rseq_cache_get(&c_)); }
 	int put(T *object) { return ::rseq_cache_put(&c_, object); }
 	[[nodiscard]] int flush() { return ::rseq_cache_drain(&c_); }
 	[[nodiscard]] int resize(unsigned int capacity)
@@ -91,8 +92,8 @@ public:
 	{
 		void *const at = ::rseq_pool_alloc(&p_);
 
-		return at ? ::new (at, in_place_) T(static_cast<A &&>(with)...) :
-			nullptr;
+		return !at ? nullptr :
+			::new (at, in_place_) T(static_cast<A &&>(with)...);
 	}
 	void destroy(T *object)
 	{

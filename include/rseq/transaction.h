@@ -195,7 +195,7 @@ again:	RSEQ_RUN_(							\
 		RSEQ_THEN(RSEQ_STORE_(RSEQ_POINTER_, next, RSEQ_V(guard))) \
 		body,							\
 		RSEQ_WITH_(RSEQ_OPERANDS_cpu_, RSEQ_PLACE(guard),	\
-			   RSEQ_IN(RSEQ_POINTER_, word),			\
+			   RSEQ_IN(RSEQ_POINTER_, word),		\
 			   RSEQ_IN(RSEQ_POINTER_, next), __VA_ARGS__),	\
 		abort, conflict);					\
 	return rseq_done_(t);						\

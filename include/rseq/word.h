@@ -59,20 +59,21 @@ RSEQ_BY_ID_(RSEQ_PER_WORD_, RSEQ_MAKE_, rseq_exchange_release,
 #ifdef __cplusplus
 
 #define RSEQ_CPP_(kind, name, Id, where)				\
-RSEQ_##kind##_ RSEQ_OP_ name(T *v, RSEQ_T_ x, Id id) noexcept			\
+RSEQ_##kind##_ RSEQ_OP_ name(T *v, RSEQ_T_ x, Id id) noexcept		\
 {									\
-	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(x), id);	\
+	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(x), id); \
 }
 #define RSEQ_CPP_OLD_(kind, name, Id, where)				\
-RSEQ_##kind##_ RSEQ_OP_ name(T *v, RSEQ_T_ x, T *old, Id id) noexcept		\
+RSEQ_##kind##_ RSEQ_OP_ name(T *v, RSEQ_T_ x, T *old, Id id) noexcept	\
 {									\
-	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(x),		\
+	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(x),	\
 				 RSEQ_PUT_(old), id);			\
 }
 #define RSEQ_CPP_EXPECT_(kind, name, Id, where)				\
-RSEQ_##kind##_ RSEQ_OP_ name(T *v, RSEQ_T_ expect, RSEQ_T_ newv, Id id) noexcept	\
+RSEQ_##kind##_								\
+RSEQ_OP_ name(T *v, RSEQ_T_ expect, RSEQ_T_ newv, Id id) noexcept	\
 {									\
-	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(expect),	\
+	return name##_##where##_(RSEQ_PUT_##kind##_(v), RSEQ_GET_(expect), \
 				 RSEQ_GET_(newv), id);			\
 }
 #define RSEQ_CPP_BY_ID_(MAKE, kind, name)				\

@@ -31,7 +31,7 @@ static const struct op {
 	int (*call)(const uintptr_t *);
 } ops[] = {
 #define ROW(op, T, where, model, n, ...)				\
-	{ #op "." #T "." #where, { EACH_##n(LETTER, COMMA, __VA_ARGS__) },	\
+	{ #op "." #T "." #where, { EACH_##n(LETTER, COMMA, __VA_ARGS__) }, \
 	  sizeof(T),							\
 	  where_##where, model_##model##_##T, NAME(call, op, T, where) },
 	EVERY_OP(ROW)

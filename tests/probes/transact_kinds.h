@@ -68,7 +68,7 @@ static void spin(long n);
 		struct slot *s;						\
 		if (cpu_ < 0)						\
 			exit(4);					\
-		s = rseq_percpu_ptr(slots, cpu_);				\
+		s = rseq_percpu_ptr(slots, cpu_);			\
 		if (t.left > 1 && impatient(own))			\
 			t.left = 1;					\
 		__VA_ARGS__						\
