@@ -166,17 +166,16 @@ static strings librseq_for(const target &t)
 {
 	strings objects;
 
-	for (const char *name : {"counter", "cpu", "event", "guard", "percpu",
-				 "query", "stats", "transaction", "wait"}) {
+	for (const std::string &name : recipe("RSEQ_SOURCES")) {
+		const fs::path source = source_dir() / name;
+		if (source.extension() != ".cc")
+			continue;
 		const fs::path out = scratch_dir() / "examples" / t.isa /
-			(std::string(name) + ".o");
+			(source.stem().string() + ".o");
 		outcome compiled = compile(strings{
 			targets_clang(), "--target=" + t.isa + "-linux-gnu",
-			"-x", "c++", "-std=c++20", "-nostdinc++", "-O2",
-			"-fno-exceptions", "-fno-rtti",
-			"-fno-threadsafe-statics", "-c", source_dir() /
-			"librseq" / (std::string(name) + ".cc")} +
-			rseq_include_flags(), out);
+			"-x", "c++", "-nostdinc++", "-O2", "-c", source} +
+			recipe("RSEQ_CXXFLAGS") + rseq_include_flags(), out);
 		EXPECT_TRUE(compiled.ok()) << compiled;
 		objects.push_back(out);
 	}

@@ -195,6 +195,8 @@ fs::path librseq(const libc &l, const strings &flags);
 /* librseq.so for l: the same sources, with the symbol map. */
 fs::path librseq_shared(const libc &l);
 strings rseq_include_flags();
+/* What Makefile.am builds librseq with: RSEQ_SOURCES, RSEQ_CXXFLAGS. */
+strings recipe(const char *variable);
 
 /* ---- parameters ---- */
 

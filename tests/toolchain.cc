@@ -154,8 +154,7 @@ strings rseq_include_flags()
 		"-I" + source_dir().string()};
 }
 
-/* The words that Makefile.am says in a variable: one recipe for all. */
-static strings recipe(const char *variable)
+strings recipe(const char *variable)
 {
 	const char *const value = getenv(variable);
 

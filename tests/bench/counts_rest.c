@@ -47,9 +47,10 @@ int rseq_begin_slow_(struct rseq_transaction *t)
 	return 0;
 }
 
-int rseq_still_held_(struct rseq_guard *guard, uintptr_t word)
+int rseq_still_held_(struct rseq_guard *guard, uintptr_t word,
+		     unsigned int state)
 {
-	(void)guard, (void)word;
+	(void)guard, (void)word, (void)state;
 	return 1;
 }
 
