@@ -428,12 +428,12 @@ void rseq_cache_fini(struct rseq_cache *c)
 void rseq_cache_read(const struct rseq_cache *c,
 		     struct rseq_cache_stats *stats) noexcept
 {
-	const auto read = [](const uint64_t &n) {
+	const auto get = [](const uint64_t &n) {
 		return __atomic_load_n(&n, __ATOMIC_RELAXED);
 	};
 
-	*stats = {read(c->stats.refills), read(c->stats.refilled),
-		  read(c->stats.drains), read(c->stats.drained), 0};
+	*stats = {get(c->stats.refills), get(c->stats.refilled),
+		  get(c->stats.drains), get(c->stats.drained), 0};
 	for (unsigned int cpu = 0; c->stacks && cpu < rseq_cpu_limit(); ++cpu)
 		stats->held += count_in(load(section_stack(c, cpu))) +
 			count_in(load(locked_stack(c, cpu)));
