@@ -71,7 +71,7 @@ TEST_P(Sanitizer, FindsNothingInThreadsThatShareThroughSections)
 {
 	const fs::path probe = built("aborts");
 
-	for (const char *kind : {"add", "list", "index_list", "array", "batch",
+	for (const char *kind : {"add", "list", "this_cpu_list", "stack", "batch",
 				 "exchange"}) {
 		outcome got = run({probe, kind, "300", "30"});
 		ASSERT_TRUE(got.ok()) << got;

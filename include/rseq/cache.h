@@ -81,7 +81,7 @@ int rseq_cache_put_slow_(struct rseq_cache *c, void *object) RSEQ_COLD_;
 
 /* if (*v > 0) *object = v[*v--]; a stack that is being drained has *v < 0 */
 RSEQ_FRAME_(rseq_cache_pop_, this_cpu, (uintptr_t *v, uintptr_t *object),
-	RSEQ_TSAN_UNLESS_(RSEQ_STATIC_(intptr_t,
+	RSEQ_TSAN_UNLESS_(this_cpu, RSEQ_STATIC_(intptr_t,
 		__atomic_load_n(v, __ATOMIC_RELAXED)) <= 0),
 	(void)0, RSEQ_STACK_CLOBBER_,
 	RSEQ_THEN(RSEQ_FIND_HERE_(v) RSEQ_LOAD_(RSEQ_POINTER_, RSEQ_HERE_))
@@ -94,7 +94,8 @@ RSEQ_FRAME_(rseq_cache_pop_, this_cpu, (uintptr_t *v, uintptr_t *object),
 /* if (*v < capacity, unsigned) v[++*v] = object; */
 RSEQ_FRAME_(rseq_cache_push_, this_cpu,
 	(uintptr_t *v, uintptr_t capacity, uintptr_t object),
-	RSEQ_TSAN_UNLESS_(__atomic_load_n(v, __ATOMIC_RELAXED) >= capacity),
+	RSEQ_TSAN_UNLESS_(this_cpu,
+		__atomic_load_n(v, __ATOMIC_RELAXED) >= capacity),
 	(void)0, RSEQ_STACK_CLOBBER_,
 	RSEQ_THEN(RSEQ_FIND_HERE_(v) RSEQ_LOAD_(RSEQ_POINTER_, RSEQ_HERE_))
 	RSEQ_EXIT_(different) RSEQ_THEN(RSEQ_BAE_(capacity, different))

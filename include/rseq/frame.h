@@ -214,7 +214,8 @@ _Pragma("GCC diagnostic pop")
 
 /* The same, when it is cheap to say first that the body would. */
 #define RSEQ_SECTION_UNLESS_(name, where, parameters, no, body, ...)	\
-	RSEQ_FRAME_(name, where, parameters, RSEQ_TSAN_UNLESS_(no),	\
+	RSEQ_FRAME_(name, where, parameters,				\
+		    RSEQ_TSAN_UNLESS_(where, no),			\
 		    rseq_tsan_acquire_(v), "memory",			\
 		    body, RSEQ_DIFFERENT_LABEL_, RSEQ_DIFFERENT_RESULT_, \
 		    __VA_ARGS__)

@@ -49,13 +49,18 @@ void __msan_unpoison(const volatile void *, size_t);
 #define rseq_tsan_acquire_(v)	__tsan_acquire(v)
 #define rseq_tsan_release_(v)	__tsan_release(v)
 /* Not a word is released by an operation that will not commit. */
-#define RSEQ_TSAN_UNLESS_(different)					\
+#define RSEQ_TSAN_UNLESS_(where, different)				\
 	if (different)							\
-		return RSEQ_DIFFERENT;
+		return id.n == RSEQ_NOW_##where##_.n ? RSEQ_DIFFERENT :	\
+						       RSEQ_RESTARTED;
+#define RSEQ_NOW_cpu_		rseq_this_cpu()
+#define RSEQ_NOW_cid_		rseq_this_cid()
+#define RSEQ_NOW_this_cpu_	rseq_this_cpu()
+#define RSEQ_NOW_this_cid_	rseq_this_cid()
 #else
 #define rseq_tsan_acquire_(v)	((void)0)
 #define rseq_tsan_release_(v)	((void)0)
-#define RSEQ_TSAN_UNLESS_(different)
+#define RSEQ_TSAN_UNLESS_(where, different)
 #endif
 
 /* A copy that others may read meanwhile, whose transactions then fail. */

@@ -139,6 +139,17 @@ without_cache() {
 	sed -i "s/$usable/0/" "$1"
 }
 
+# Only on glibc does the unwinder know an x86 signal frame by its instructions,
+# and musl describes none: nothing could look through a handler.
+with_signal_frames() {
+	local glibc='#if defined __GLIBC__ && !(__GLIBC__ == 2 && __GLIBC_MINOR__ == 0)'
+	[ "$(grep -cxF "$glibc" "$1")" = 1 ] || {
+		echo "$1 is not as expected" >> "$log"
+		return 1
+	}
+	sed -i --follow-symlinks 's/^#if defined __GLIBC__ && .*/#if 1/' "$1"
+}
+
 # The wrappers, aimed at the tree that is being put together. libtool learns
 # from them what a library is linked with, and understands -l only.
 compilers_for_cxx() {
@@ -193,8 +204,11 @@ build_unwinder() {
 	ln -sf "$top/src/libgcc/unwind-generic.h" "$include/unwind.h" &&
 	ln -sf "$top/src/libgcc/config/$cpu/linux-unwind.h" \
 		"$include/md-unwind-support.h" || return
+	[ $cpu != i386 ] ||
+		with_signal_frames "$include/md-unwind-support.h" || return
 	for file in unwind-dw2 unwind-dw2-fde-dip unwind-c emutls; do
 		run c++ "$top/cc" -O2 -g -fPIC -fexceptions -fbuilding-libgcc \
+			-D_GNU_SOURCE \
 			-DIN_GCC -DIN_LIBGCC2 -DGTHREAD_USE_WEAK=0 -I"$include" \
 			-I"$top/src/libgcc" -I"$top/src/include" \
 			-c "$top/src/libgcc/$file.c" -o "$include/$file.o" || return
