@@ -162,6 +162,8 @@ std::string libc_name(const testing::TestParamInfo<libc> &info);
 const std::vector<libc> &libcs();
 /* Those with the line. */
 std::vector<libc> patched();
+/* The names of all sysroots that are built completely, patched or not. */
+strings built_sysroots();
 /* An unpatched one of the same family: its twin, else the system's. */
 libc stock_of(const libc &l);
 

@@ -116,6 +116,12 @@ fs::path libc::loader() const
 		"/lib64/ld-linux-x86-64.so.2";
 }
 
+/* What build-libc writes last is there. */
+static bool complete(const fs::path &root)
+{
+	return fs::exists(root / "share/tlabi/sysroot.txt");
+}
+
 static libc sysroot(const fs::path &root)
 {
 	libc l;
@@ -124,7 +130,7 @@ static libc sysroot(const fs::path &root)
 	l.family = l.name.starts_with("musl") ? family::musl : family::glibc;
 	l.line = !l.name.ends_with("-stock");
 	l.root = root;
-	if (!fs::exists(root / "share/tlabi/sysroot.txt"))
+	if (!complete(root))
 		l.missing = l.name + " is not built completely";
 	return l;
 }
@@ -183,11 +189,22 @@ std::vector<libc> patched()
 	return some;
 }
 
+strings built_sysroots()
+{
+	strings names;
+	std::error_code none;
+
+	for (const auto &e : fs::directory_iterator(sysroots_dir(), none))
+		if (complete(e.path()))
+			names.push_back(e.path().filename());
+	return names;
+}
+
 libc stock_of(const libc &l)
 {
 	fs::path twin = l.root.string() + "-stock";
 
-	if (!l.root.empty() && fs::exists(twin / "share/tlabi/sysroot.txt"))
+	if (!l.root.empty() && complete(twin))
 		return sysroot(twin);
 	if (l.family == family::glibc)
 		return libcs().front();

@@ -20,16 +20,6 @@ using namespace harness;
 namespace
 {
 
-std::vector<std::string> built()
-{
-	std::vector<std::string> names;
-	std::error_code none;
-	for (const auto &entry : fs::directory_iterator(sysroots_dir(), none))
-		if (fs::exists(entry.path() / "share/tlabi/sysroot.txt"))
-			names.push_back(entry.path().filename());
-	return names;
-}
-
 class Sysroot : public testing::Test
 {
       protected:
@@ -60,7 +50,7 @@ class Sysroot : public testing::Test
 
 TEST_F(Sysroot, OneIsBuilt)
 {
-	if (built().empty())
+	if (built_sysroots().empty())
 		GTEST_SKIP() << "no sysroot is built under " << sysroots_dir();
 }
 
@@ -245,7 +235,7 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Debugged);
 std::vector<std::string> with_cxx()
 {
 	std::vector<std::string> names;
-	for (const std::string &name : built())
+	for (const std::string &name : built_sysroots())
 		if (fs::exists(sysroots_dir() / name / "bin/tlabi-g++"))
 			names.push_back(name);
 	return names;
@@ -264,20 +254,20 @@ const auto described = [](const auto &info) {
 };
 
 INSTANTIATE_TEST_SUITE_P(Built, Wrapper,
-			 testing::Combine(testing::ValuesIn(built()), compilers,
-					  modes),
+			 testing::Combine(testing::ValuesIn(built_sysroots()),
+					  compilers, modes),
 			 described);
 INSTANTIATE_TEST_SUITE_P(Built, Cxx,
 			 testing::Combine(testing::ValuesIn(with_cxx()),
 					  compilers, modes),
 			 described);
 INSTANTIATE_TEST_SUITE_P(Built, Dynamic,
-			 testing::Combine(testing::ValuesIn(built()), compilers,
-					  testing::Values("-pie", "-no-pie")),
+			 testing::Combine(testing::ValuesIn(built_sysroots()),
+					  compilers, testing::Values("-pie", "-no-pie")),
 			 described);
 INSTANTIATE_TEST_SUITE_P(Built, Debugged,
-			 testing::Combine(testing::ValuesIn(built()), compilers,
-					  testing::Values("-pie")),
+			 testing::Combine(testing::ValuesIn(built_sysroots()),
+					  compilers, testing::Values("-pie")),
 			 described);
 
 } // namespace

@@ -19,16 +19,6 @@ using namespace harness;
 namespace
 {
 
-std::vector<std::string> built()
-{
-	std::vector<std::string> names;
-	std::error_code none;
-	for (const auto &entry : fs::directory_iterator(sysroots_dir(), none))
-		if (fs::exists(entry.path() / "share/tlabi/sysroot.txt"))
-			names.push_back(entry.path().filename());
-	return names;
-}
-
 // Another user where this one is root; "" where it is not.
 std::string as_nobody()
 {
@@ -197,7 +187,7 @@ TEST_P(Wrappers, ACopyStartsNothing)
 		  "started\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(, Wrappers, testing::ValuesIn(built()),
+INSTANTIATE_TEST_SUITE_P(, Wrappers, testing::ValuesIn(built_sysroots()),
 			 [](const auto &i) { return identifier(i.param); });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Wrappers);
 
@@ -350,7 +340,7 @@ TEST_P(Tree, ProgramsOfTheSystemRunOnIt)
 }
 
 INSTANTIATE_TEST_SUITE_P(, Tree,
-			 testing::Combine(testing::ValuesIn(built()),
+			 testing::Combine(testing::ValuesIn(built_sysroots()),
 					  testing::ValuesIn(ways)),
 			 [](const auto &i) {
 				 return identifier(std::get<0>(i.param)) + "_" +
