@@ -135,50 +135,32 @@ static inline int rseq_upstream_(enum rseq_result result)
 }
 
 /* The sections that this library's users write with a guard, or themselves. */
-RSEQ_SECTION_IF(rseq_two_words_cpu_, cpu,
-	(uintptr_t *v, uintptr_t expect, uintptr_t *v2, uintptr_t expect2,
-	 uintptr_t newv),
-	RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(v), expect, different)
-	RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(v2), expect2, different)
-	RSEQ_COMMIT(RSEQ_STORE_(RSEQ_POINTER_, newv, RSEQ_V(v))),
-	RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, expect), RSEQ_PLACE(v2),
-	RSEQ_IN(RSEQ_POINTER_, expect2), RSEQ_IN(RSEQ_POINTER_, newv))
-RSEQ_SECTION_IF(rseq_two_words_cid_, cid,
-	(uintptr_t *v, uintptr_t expect, uintptr_t *v2, uintptr_t expect2,
-	 uintptr_t newv),
-	RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(v), expect, different)
-	RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(v2), expect2, different)
-	RSEQ_COMMIT(RSEQ_STORE_(RSEQ_POINTER_, newv, RSEQ_V(v))),
-	RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, expect), RSEQ_PLACE(v2),
-	RSEQ_IN(RSEQ_POINTER_, expect2), RSEQ_IN(RSEQ_POINTER_, newv))
-RSEQ_SECTION_IF(rseq_pop_unless_cpu_, cpu,
-	(uintptr_t *v, uintptr_t expect, intptr_t off, uintptr_t *item),
-	RSEQ_IF_NE_(RSEQ_POINTER_, RSEQ_V(v), expect, different)
-	RSEQ_THEN(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_V(item)))
-	RSEQ_THEN(RSEQ_ADD_(RSEQ_POINTER_, off) RSEQ_DEREF)
-	RSEQ_COMMIT(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_V(v))),
-	RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, expect),
-	RSEQ_IN(RSEQ_POINTER_, off), RSEQ_RESULT(item))
-RSEQ_SECTION_IF(rseq_pop_unless_cid_, cid,
-	(uintptr_t *v, uintptr_t expect, intptr_t off, uintptr_t *item),
-	RSEQ_IF_NE_(RSEQ_POINTER_, RSEQ_V(v), expect, different)
-	RSEQ_THEN(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_V(item)))
-	RSEQ_THEN(RSEQ_ADD_(RSEQ_POINTER_, off) RSEQ_DEREF)
-	RSEQ_COMMIT(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_V(v))),
-	RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, expect),
-	RSEQ_IN(RSEQ_POINTER_, off), RSEQ_RESULT(item))
-RSEQ_SECTION(rseq_add_twice_cpu_, cpu,
-	(uintptr_t *v, intptr_t off, uintptr_t n),
-	RSEQ_THEN(RSEQ_LOAD_(RSEQ_POINTER_, RSEQ_V(v)))
-	RSEQ_THEN(RSEQ_ADD_(RSEQ_POINTER_, off) RSEQ_DEREF)
-	RSEQ_COMMIT(RSEQ_DEREF_ADD_SAVE_(RSEQ_POINTER_, n)),
+#define RSEQ_MAKE_(where)						\
+RSEQ_SECTION_IF(rseq_two_words_##where##_, where,			\
+	(uintptr_t *v, uintptr_t expect, uintptr_t *v2, uintptr_t expect2, \
+	 uintptr_t newv),						\
+	RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(v), expect, different)	\
+	RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(v2), expect2, different)	\
+	RSEQ_COMMIT(RSEQ_STORE_(RSEQ_POINTER_, newv, RSEQ_V(v))),	\
+	RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, expect), RSEQ_PLACE(v2),	\
+	RSEQ_IN(RSEQ_POINTER_, expect2), RSEQ_IN(RSEQ_POINTER_, newv))	\
+RSEQ_SECTION_IF(rseq_pop_unless_##where##_, where,			\
+	(uintptr_t *v, uintptr_t expect, intptr_t off, uintptr_t *item), \
+	RSEQ_IF_NE_(RSEQ_POINTER_, RSEQ_V(v), expect, different)	\
+	RSEQ_THEN(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_V(item)))		\
+	RSEQ_THEN(RSEQ_ADD_(RSEQ_POINTER_, off) RSEQ_DEREF)		\
+	RSEQ_COMMIT(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_V(v))),		\
+	RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, expect),			\
+	RSEQ_IN(RSEQ_POINTER_, off), RSEQ_RESULT(item))			\
+RSEQ_SECTION(rseq_add_twice_##where##_, where,				\
+	(uintptr_t *v, intptr_t off, uintptr_t n),			\
+	RSEQ_THEN(RSEQ_LOAD_(RSEQ_POINTER_, RSEQ_V(v)))			\
+	RSEQ_THEN(RSEQ_ADD_(RSEQ_POINTER_, off) RSEQ_DEREF)		\
+	RSEQ_COMMIT(RSEQ_DEREF_ADD_SAVE_(RSEQ_POINTER_, n)),		\
 	RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, off), RSEQ_IN(RSEQ_POINTER_, n))
-RSEQ_SECTION(rseq_add_twice_cid_, cid,
-	(uintptr_t *v, intptr_t off, uintptr_t n),
-	RSEQ_THEN(RSEQ_LOAD_(RSEQ_POINTER_, RSEQ_V(v)))
-	RSEQ_THEN(RSEQ_ADD_(RSEQ_POINTER_, off) RSEQ_DEREF)
-	RSEQ_COMMIT(RSEQ_DEREF_ADD_SAVE_(RSEQ_POINTER_, n)),
-	RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, off), RSEQ_IN(RSEQ_POINTER_, n))
+RSEQ_MAKE_(cpu)
+RSEQ_MAKE_(cid)
+#undef RSEQ_MAKE_
 
 /* For the constants that there is an operation for; no others compile. */
 #define RSEQ_ONLY_(condition)						\
