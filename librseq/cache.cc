@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <sched.h>
+#include <string.h>
 
 #include <rseq/cache.h>
 #include "guard.hh"
@@ -118,35 +119,50 @@ static void give_back(rseq_cache *c, void **objects, size_t n)
 	count_up(&c->stats.drained, n);
 }
 
-/* ---- by sections ---- */
+/* ---- moving objects ---- */
 
-/* Push as many as there is room for: how many, or -1 without sections. */
-static long push_some(rseq_cache *c, void **objects, size_t n)
-{
-	for (int tries = 16; tries > 0; --tries) {
-		const rseq_cpu_t cpu = rseq_this_cpu();
-		if (cpu.n < 0)
-			return -1;
-		uintptr_t *const stack =
-			section_stack(c, (unsigned int)cpu.n);
-		const uintptr_t count = load(stack);
+/* So many objects go from one place to another, and count is what results. */
+struct move {
+	size_t n;
+	uintptr_t *to;
+	const uintptr_t *from;
+	uintptr_t count;
+};
+
+/* As many as there is room for.  No locked count is below the capacity. */
+struct pushing {
+	const rseq_cache *c;
+	void **objects;
+	size_t n;
+
+	move on(uintptr_t *stack, uintptr_t count) const
+	{
 		const uintptr_t capacity = capacity_of(c);
 		if (count >= capacity)
-			return 0;
+			return {};
 		const size_t k = n < capacity - count ? n : capacity - count;
-		const rseq_result result = rseq_copy_cpu_(stack, count,
-			stack + 1 + count,
-			reinterpret_cast<const uintptr_t *>(objects),
-			k * sizeof(uintptr_t), count + k, cpu);
-		if (result == RSEQ_COMMITTED)
-			return (long)k;
-		if (result == RSEQ_UNAVAILABLE)
-			return -1;
+		return {k, stack + 1 + count,
+			reinterpret_cast<const uintptr_t *>(objects), count + k};
 	}
-	return -1;
-}
+};
 
-static long pop_some(rseq_cache *c, void **objects, size_t n)
+/* As many as there are. */
+struct popping {
+	void **objects;
+	size_t n;
+
+	move on(uintptr_t *stack, uintptr_t count) const
+	{
+		if (count & lock_bit)
+			return {};
+		const size_t k = n < count ? n : count;
+		return {k, reinterpret_cast<uintptr_t *>(objects),
+			stack + 1 + count - k, count - k};
+	}
+};
+
+/* By a section: how many, or -1 without sections. */
+template <class Plan> static long move_some(const rseq_cache *c, Plan plan)
 {
 	for (int tries = 16; tries > 0; --tries) {
 		const rseq_cpu_t cpu = rseq_this_cpu();
@@ -155,61 +171,31 @@ static long pop_some(rseq_cache *c, void **objects, size_t n)
 		uintptr_t *const stack =
 			section_stack(c, (unsigned int)cpu.n);
 		const uintptr_t count = load(stack);
-		if (count == 0 || (count & lock_bit))
+		const move m = plan.on(stack, count);
+		if (m.n == 0)
 			return 0;
-		const size_t k = n < count ? n : count;
 		const rseq_result result = rseq_copy_cpu_(stack, count,
-			reinterpret_cast<uintptr_t *>(objects),
-			stack + 1 + count - k, k * sizeof(uintptr_t),
-			count - k, cpu);
+			m.to, m.from, m.n * sizeof(uintptr_t), m.count, cpu);
 		if (result == RSEQ_COMMITTED)
-			return (long)k;
+			return (long)m.n;
 		if (result == RSEQ_UNAVAILABLE)
 			return -1;
 	}
 	return -1;
 }
 
-/* ---- by locking the count ---- */
-
-static unsigned int some_cpu()
-{
-	errno_guard keep;
-	const int cpu = rseq_this_cpu().n >= 0 ? rseq_this_cpu().n :
-		sched_getcpu();
-
-	return (unsigned int)cpu % rseq_cpu_limit();
-}
-
-static size_t push_locked(rseq_cache *c, void **objects, size_t n)
+/* By locking the count: how many. */
+template <class Plan> static size_t move_locked(const rseq_cache *c, Plan plan)
 {
 	uintptr_t *const stack = locked_stack(c, some_cpu());
 	const uintptr_t count = load(stack);
-	const uintptr_t capacity = capacity_of(c);
+	const move m = plan.on(stack, count);
 
-	if (count >= capacity ||
-	    !change(stack, count, locked_by(thread_id(), count)))
+	if (m.n == 0 || !change(stack, count, locked_by(thread_id(), count)))
 		return 0;
-	const size_t k = n < capacity - count ? n : capacity - count;
-	for (size_t i = 0; i < k; ++i)
-		stack[1 + count + i] = (uintptr_t)objects[i];
-	__atomic_store_n(stack, count + k, __ATOMIC_RELEASE);
-	return k;
-}
-
-static size_t pop_locked(rseq_cache *c, void **objects, size_t n)
-{
-	uintptr_t *const stack = locked_stack(c, some_cpu());
-	const uintptr_t count = load(stack);
-
-	if (count == 0 || (count & lock_bit) ||
-	    !change(stack, count, locked_by(thread_id(), count)))
-		return 0;
-	const size_t k = n < count ? n : count;
-	for (size_t i = 0; i < k; ++i)
-		objects[i] = (void *)stack[1 + count - k + i];
-	__atomic_store_n(stack, count - k, __ATOMIC_RELEASE);
-	return k;
+	memcpy(m.to, m.from, m.n * sizeof(uintptr_t));
+	__atomic_store_n(stack, m.count, __ATOMIC_RELEASE);
+	return m.n;
 }
 
 /* ---- get and put ---- */
@@ -221,11 +207,11 @@ size_t rseq_cache_get_n(struct rseq_cache *c, void **objects, size_t n)
 	if (!c->stacks)
 		return 0;
 	if (sections_live()) {
-		const long k = pop_some(c, objects, n);
+		const long k = move_some(c, popping{objects, n});
 		got = k > 0 ? (size_t)k : 0;
 	}
 	if (got < n)
-		got += pop_locked(c, objects + got, n - got);
+		got += move_locked(c, popping{objects + got, n - got});
 	if (got < n)
 		got += ask(c, objects + got, n - got);
 	tell_got(objects, got);
@@ -239,8 +225,8 @@ void *rseq_cache_get_slow_(struct rseq_cache *c)
 
 	if (!c->stacks)
 		return nullptr;
-	if ((sections_live() && pop_some(c, objects, 1) == 1) ||
-	    pop_locked(c, objects, 1) == 1) {
+	if ((sections_live() && move_some(c, popping{objects, 1}) == 1) ||
+	    move_locked(c, popping{objects, 1}) == 1) {
 		tell_got(objects, 1);
 		return objects[0];
 	}
@@ -262,13 +248,13 @@ int rseq_cache_put_n(struct rseq_cache *c, void **objects, size_t n)
 			return -EINVAL;
 	tell_put(objects, n);
 	if (n > 0 && sections_live()) {
-		const long k = push_some(c, objects, n);
+		const long k = move_some(c, pushing{c, objects, n});
 		if (k >= 0) {
 			give_back(c, objects + k, n - (size_t)k);
 			return 0;
 		}
 	}
-	const size_t k = n ? push_locked(c, objects, n) : 0;
+	const size_t k = n ? move_locked(c, pushing{c, objects, n}) : 0;
 	give_back(c, objects + k, n - k);
 	return 0;
 }
@@ -282,19 +268,19 @@ int rseq_cache_put_slow_(struct rseq_cache *c, void *object)
 	if (!c->stacks || !object)
 		return -EINVAL;
 	if (sections_live()) {
-		const long k = push_some(c, &object, 1);
+		const long k = move_some(c, pushing{c, &object, 1});
 		if (k == 1)
 			return 0;
 		if (k == 0) {
-			const long full = pop_some(c, objects,
-				half < batch ? half : batch - 1);
+			const long full = move_some(c, popping{objects,
+				half < batch ? half : batch - 1});
 			objects[full > 0 ? full : 0] = object;
 			give_back(c, objects,
 				  (full > 0 ? (size_t)full : 0) + 1);
 			return 0;
 		}
 	}
-	if (push_locked(c, &object, 1) == 0)
+	if (move_locked(c, pushing{c, &object, 1}) == 0)
 		give_back(c, &object, 1);
 	return 0;
 }

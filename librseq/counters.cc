@@ -23,22 +23,15 @@ static rows rows_of(const rseq_counters *s, size_t i)
 
 static rseq_counter_names_ *names_once(rseq_counter_names_ **place)
 {
-	rseq_counter_names_ *have = __atomic_load_n(place, __ATOMIC_ACQUIRE);
-
-	if (have)
-		return have;
 	errno_guard keep;
-	void *const at = mmap(nullptr, sizeof(rseq_counter_names_),
-			      PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (at == MAP_FAILED)
-		return nullptr;
-	auto *const made = static_cast<rseq_counter_names_ *>(at);
-	if (__atomic_compare_exchange_n(place, &have, made, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return made;
-	munmap(at, sizeof *made);
-	return have;
+
+	return made_once(place, [] {
+		void *const at = mmap(nullptr, sizeof(rseq_counter_names_),
+				      PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		return at == MAP_FAILED ? nullptr :
+			static_cast<rseq_counter_names_ *>(at);
+	}, [](rseq_counter_names_ *made) { munmap(made, sizeof *made); });
 }
 
 long rseq_counters_make(struct rseq_counters *s, const char *name) noexcept

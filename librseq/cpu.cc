@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,4 +28,13 @@ unsigned int rseq_cpu_limit(void) noexcept
 	n = (unsigned int)bytes * 8;
 	__atomic_store_n(&limit, n, __ATOMIC_RELAXED);
 	return n;
+}
+
+unsigned int some_cpu()
+{
+	const int here = rseq_this_cpu().n;
+	errno_guard keep;
+
+	return (unsigned int)(here >= 0 ? here : sched_getcpu()) %
+		rseq_cpu_limit();
 }

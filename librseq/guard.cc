@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -264,7 +263,7 @@ int guard_begin_any(rseq_transaction *t)
 	const unsigned int limit = rseq_cpu_limit();
 
 	if (mine.cpu == 0 || mine.cpu > limit)
-		mine.cpu = (unsigned int)sched_getcpu() % limit + 1;
+		mine.cpu = some_cpu() + 1;
 	unsigned int cpu = mine.cpu - 1;
 	for (unsigned int busy = 0; busy < limit * patience;) {
 		rseq_guard *const guard = guard_of(t->guards, cpu);

@@ -21,6 +21,9 @@ struct errno_guard {
 	~errno_guard() { errno = saved; }
 };
 
+/* A cpu on which this thread has been, whether it is registered or not. */
+unsigned int some_cpu();
+
 /* Whether a thread of this process has that id, as gettid() gives it. */
 bool thread_exists(uint32_t thread);
 
@@ -47,3 +50,23 @@ public:
 private:
 	uint32_t *word_;
 };
+
+/*
+ * Two threads may be the first to need what *place shall point to: what one of
+ * them has made stays, and the other's is unmade.  nullptr: it cannot be made.
+ */
+template <class T, class Make, class Unmake>
+T *made_once(T **place, Make make, Unmake unmake)
+{
+	T *have = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+
+	if (have)
+		return have;
+	T *const made = make();
+	if (!made || __atomic_compare_exchange_n(place, &have, made, false,
+						 __ATOMIC_ACQ_REL,
+						 __ATOMIC_ACQUIRE))
+		return made;
+	unmake(made);
+	return have;
+}

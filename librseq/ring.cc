@@ -248,9 +248,7 @@ int write_locked(rseq_ring *r, const void *data, uint64_t len, uint64_t state,
 		 char **where)
 {
 	errno_guard keep;
-	const int here = rseq_this_cpu().n;
-	const unsigned int cpu = (unsigned int)(here >= 0 ? here :
-						sched_getcpu()) % r->cpus;
+	const unsigned int cpu = some_cpu() % r->cpus;
 	const ring to = locked_ring(r, cpu);
 	const uint64_t self = thread_id();
 	int ret = -ENOSPC;

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <sched.h>
-
 #include "internal.hh"
 #include "rows.hh"
 
@@ -24,11 +22,7 @@ void rows::add(size_t i, intptr_t n) const
 		result = rseq_this_cpu_add(words + i, n);
 	if (result == RSEQ_COMMITTED)
 		return;
-
-	errno_guard keep;
-	const unsigned int cpu = (unsigned int)sched_getcpu();
-	__atomic_fetch_add(atomic_word(cpu % rseq_cpu_limit(), i), n,
-			   __ATOMIC_RELAXED);
+	__atomic_fetch_add(atomic_word(some_cpu(), i), n, __ATOMIC_RELAXED);
 }
 
 static uintptr_t load(const intptr_t *word)
@@ -48,16 +42,6 @@ uintptr_t rows::sum(size_t i) const
 
 intptr_t *rows_once(intptr_t **place, size_t count)
 {
-	intptr_t *have = __atomic_load_n(place, __ATOMIC_ACQUIRE);
-
-	if (have)
-		return have;
-	intptr_t *const made = rows::alloc(count);
-	if (!made)
-		return nullptr;
-	if (__atomic_compare_exchange_n(place, &have, made, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return made;
-	(void)rseq_percpu_free(made);
-	return have;
+	return made_once(place, [&] { return rows::alloc(count); },
+			 [](intptr_t *words) { (void)rseq_percpu_free(words); });
 }

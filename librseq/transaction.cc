@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <sched.h>
-
 #include <rseq/transaction.h>
 #include "guard.hh"
 #include "internal.hh"
 #include "live.hh"
-
-/* This thread runs no sections, though others do. */
-static int hold_some_cpu(struct rseq_transaction *t)
-{
-	return guard_hold(t, (unsigned int)sched_getcpu() % rseq_cpu_limit());
-}
 
 /*
  * The guard is held by someone, or this transaction has failed often enough,
@@ -30,8 +22,9 @@ int rseq_begin_slow_(struct rseq_transaction *t) noexcept
 	for (;;) {
 		const int cpu = rseq_this_cpu().n;
 
+		/* This thread runs no sections, though others do. */
 		if (cpu < 0)
-			return hold_some_cpu(t);
+			return guard_hold(t, some_cpu());
 		if (t->left <= 0) {
 			const int ret = guard_hold(t, (unsigned int)cpu);
 			if (ret != -ENOSYS)
