@@ -141,8 +141,8 @@ struct pushing {
 		if (count >= capacity)
 			return {};
 		const size_t k = n < capacity - count ? n : capacity - count;
-		return {k, stack + 1 + count,
-			reinterpret_cast<const uintptr_t *>(objects), count + k};
+		const auto from = reinterpret_cast<const uintptr_t *>(objects);
+		return {k, stack + 1 + count, from, count + k};
 	}
 };
 

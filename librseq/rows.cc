@@ -42,6 +42,7 @@ uintptr_t rows::sum(size_t i) const
 
 intptr_t *rows_once(intptr_t **place, size_t count)
 {
-	return made_once(place, [&] { return rows::alloc(count); },
-			 [](intptr_t *words) { (void)rseq_percpu_free(words); });
+	return made_once(
+		place, [&] { return rows::alloc(count); },
+		[](intptr_t *words) { (void)rseq_percpu_free(words); });
 }
