@@ -315,6 +315,28 @@ TEST(Tarball, HasWhatTheTreeHas)
 			    !fs::exists(source_dir() / name)) << name;
 }
 
+/* What is built for one sysroot is not taken for another of the same name. */
+TEST(Sysroot, HasAFolderOfItsOwn)
+{
+	const auto folder = [](const std::string &sysroot) {
+		return run({ "make", "-s", "-C", build_dir().string(),
+			     "--eval", "show: ; @echo $(sysroot_build)",
+			     "show", "SYSROOT=" + sysroot });
+	};
+	std::set<std::string> folders;
+
+	for (const char *sysroot : { "/a/sysroot/musl-1.2.6",
+				     "/b/sysroot/musl-1.2.6",
+				     "/b/sysroot/musl-1.2.5" }) {
+		const outcome got = folder(sysroot);
+		EXPECT_TRUE(got.ok()) << got;
+		EXPECT_TRUE(got.out.starts_with(build_dir().string())) << got;
+		folders.insert(got.out);
+	}
+	EXPECT_EQ(folders.size(), 3u);
+	EXPECT_EQ(folder("/a/lib/").out, folder("/a/lib").out);
+}
+
 /* One version, wherever one looks for it. */
 TEST_F(Installed, VersionIsTheSameEverywhere)
 {

@@ -369,6 +369,24 @@ TEST_F(Walk, AnOldConfigureInTheTreeIsNamed)
 		<< got;
 }
 
+/* It is built elsewhere, unless configure has to be made. */
+TEST_F(Walk, ATreeThatCannotBeWrittenToIsBuiltElsewhere)
+{
+	const string ro = "mount --bind . . && mount -o remount,ro,bind . && "
+		"cd ~/librseq\nexport TLABI_BUILD=/tmp/elsewhere\n";
+	outcome got = in_root("root", ro +
+		"./bootstrap && make -s && make -s check-TESTS TESTS=");
+	EXPECT_TRUE(got.ok()) << got;
+
+	got = in_root("root", "rm configure\n" + ro + "./bootstrap");
+	EXPECT_NE(got.code, 0) << got;
+	EXPECT_TRUE(has(got.out, "cannot write configure to ")) << got;
+
+	got = in_root("root", ro + "unset TLABI_BUILD\n./bootstrap");
+	EXPECT_NE(got.code, 0) << got;
+	EXPECT_TRUE(has(got.out, "set TLABI_BUILD to another place")) << got;
+}
+
 class Packages : public Walk {
 };
 
