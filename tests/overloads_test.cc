@@ -336,7 +336,9 @@ TEST_P(CompiledCpp, OverloadsNameTheMistake)
 TEST_P(CompiledCpp, TransactionsRefuseStoresOfTheWrongType)
 {
 	const char include[] = "#include <rseq/rseq.hpp>\n"
-		"rseq_guard *guard;\n";
+		"rseq_guard *guard;\n"
+		"struct too_large { char c[RSEQ_BLOCK_MAX + 1]; } large;\n"
+		"struct destroyed { ~destroyed(); } owner;\n";
 	const auto body = [](const std::string &what) {
 		return "(int)librseq::transact(guard, [](int) { return " +
 			what + "; }).error()";
@@ -347,7 +349,8 @@ TEST_P(CompiledCpp, TransactionsRefuseStoresOfTheWrongType)
 	for (const char *right : {
 		     "librseq::store(&head, &node)",
 		     "librseq::store(&head, &node).then(&u32, 1)",
-		     "librseq::copy(slots, &u64, 8).then(&count, 1)"}) {
+		     "librseq::copy(slots, &u64, 8).then(&count, 1)",
+		     "librseq::copy(&u64, 3).then(&count, 1)"}) {
 		outcome got = check("right_store", body(right), include);
 		EXPECT_TRUE(got.ok()) << got;
 	}
@@ -355,6 +358,11 @@ TEST_P(CompiledCpp, TransactionsRefuseStoresOfTheWrongType)
 		{"store_short", body("librseq::store(&s, 1)"), "rror"},
 		{"store_other", body("librseq::store(&head, &other)"),
 		 "other"},
+		{"copy_large", body("librseq::copy(&large, large).then(&count, 1)"),
+		 "RSEQ_BLOCK_MAX"},
+		{"copy_destroyed",
+		 body("librseq::copy(&owner, owner).then(&count, 1)"),
+		 "__is_trivially_copyable"},
 		{"then_other",
 		 body("librseq::store(&word, 1).then(&head, &other)"),
 		 "other"},

@@ -73,14 +73,30 @@ private:
 	T newv_;
 };
 
+/* What a block is copied from: memory that outlives the body, */
+struct bytes {
+	const void *from;
+	size_t len;
+
+	constexpr const void *data() const noexcept { return from; }
+	constexpr size_t size() const noexcept { return len; }
+};
+
+/* or an object, which goes with what the body returns. */
+template <class T> struct object {
+	T value;
+
+	constexpr const void *data() const noexcept { return &value; }
+	static constexpr size_t size() noexcept { return sizeof(T); }
+};
+
 /* A block and a store, which alone takes effect. */
-template <rseq_word T> class [[nodiscard]] block_store {
+template <class Source, rseq_word T> class [[nodiscard]] block_store {
 public:
 	using value_type = none;
 
-	constexpr block_store(void *dst, const void *src, size_t len, T *v,
-			      T newv) noexcept
-		: dst_(dst), src_(src), len_(len), v_(v), newv_(newv) {}
+	constexpr block_store(void *dst, const Source &src, T *v, T newv)
+		noexcept : dst_(dst), src_(src), v_(v), newv_(newv) {}
 
 	template <class V>
 	constexpr given<block_store, V> giving(V to_caller) const noexcept
@@ -89,15 +105,15 @@ public:
 	}
 	RSEQ_INLINED_ rseq_result commit(rseq_transaction *t) const noexcept
 	{
-		return rseq_commit_block(t, dst_, src_, len_, v_, newv_);
+		return rseq_commit_block(t, dst_, src_.data(), src_.size(),
+					 v_, newv_);
 	}
 
 	static constexpr none value {};
 
 private:
 	void *dst_;
-	const void *src_;
-	size_t len_;
+	Source src_;
 	T *v_;
 	T newv_;
 };
@@ -142,27 +158,33 @@ constexpr one_store<T> store(T *v, RSEQ_SAME_T_(T) newv) noexcept
 }
 
 /* A copy, to be followed by the store that makes it count. */
-class [[nodiscard]] copied {
+template <class Source> class [[nodiscard]] copied {
 public:
-	constexpr copied(void *dst, const void *src, size_t len) noexcept
-		: dst_(dst), src_(src), len_(len) {}
+	constexpr copied(void *dst, const Source &src) noexcept
+		: dst_(dst), src_(src) {}
 
 	template <rseq_word T>
-	constexpr block_store<T> then(T *v, RSEQ_SAME_T_(T) newv)
+	constexpr block_store<Source, T> then(T *v, RSEQ_SAME_T_(T) newv)
 		const noexcept
 	{
-		return {dst_, src_, len_, v, newv};
+		return {dst_, src_, v, newv};
 	}
 
 private:
 	void *dst_;
-	const void *src_;
-	size_t len_;
+	Source src_;
 };
 
-constexpr copied copy(void *dst, const void *src, size_t len) noexcept
+constexpr copied<bytes> copy(void *dst, const void *src, size_t len) noexcept
 {
-	return {dst, src, len};
+	return {dst, {src, len}};
+}
+
+template <class T>
+	requires(__is_trivially_copyable(T) && sizeof(T) <= RSEQ_BLOCK_MAX)
+constexpr copied<object<T>> copy(T *dst, const RSEQ_SAME_T_(T) &value) noexcept
+{
+	return {dst, {value}};
 }
 
 /* What a body returns that may also return nothing. */

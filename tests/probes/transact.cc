@@ -12,11 +12,17 @@ struct node {
 	int number;
 };
 
+struct pair {
+	long plus, minus;
+};
+
 struct slot {
 	rseq_guard guard;
 	node *head;
 	uint32_t small, second, turn;
 	long large, two[2][2];
+	pair twins[2];
+	uint32_t twin;
 };
 
 static librseq::percpu<slot> slots;
@@ -122,12 +128,26 @@ static void words()
 			return librseq::copy(s.two[next], more, sizeof more)
 				.then(&s.turn, next).giving(next);
 		}));
+	/* An object of the body's own goes with what the body returns. */
+	for (int i = 0; i < 100; ++i)
+		EXPECT(librseq::transact(guard(), [](int cpu) {
+			slot &s = slot_of(cpu);
+			const uint32_t next = 1 - s.twin;
+			const pair now { s.twins[s.twin].plus + 1,
+					 s.twins[s.twin].minus - 1 };
+			return librseq::copy(&s.twins[next], now)
+				.then(&s.twin, next);
+		}));
 	long plus = 0, minus = 0;
 	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu) {
 		plus += slots[cpu].two[slots[cpu].turn][0];
 		minus += slots[cpu].two[slots[cpu].turn][1];
 	}
-	EXPECT(plus == 100 && minus == -100);
+	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu) {
+		plus += slots[cpu].twins[slots[cpu].twin].plus;
+		minus += slots[cpu].twins[slots[cpu].twin].minus;
+	}
+	EXPECT(plus == 200 && minus == -200);
 	EXPECT(sum(&slot::small) == 100);
 	EXPECT(sum(&slot::second) == 200);
 	EXPECT(sum(&slot::large) == 100);
