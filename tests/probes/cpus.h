@@ -63,4 +63,20 @@ __attribute__((__noinline__, __unused__)) static int run_on(int tid,
 	return sched_setaffinity(tid, sizeof one, (const cpu_set_t *)one);
 }
 
+/* How many cpus this thread may run on, and the highest of them. */
+__attribute__((__noinline__, __unused__)) static int count_cpus(
+	unsigned int *highest)
+{
+	unsigned long all[cpu_words()];
+	int n = 0;
+
+	allowed_cpus(all);
+	for (unsigned int cpu = 0; cpu < cpu_words() * CPU_BITS; ++cpu)
+		if (has_cpu(all, cpu)) {
+			*highest = cpu;
+			++n;
+		}
+	return n;
+}
+
 #endif

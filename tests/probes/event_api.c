@@ -2,6 +2,7 @@
 /* What changes rseq_event(), and what does not. */
 #include "area.h"
 #include "migrate.h"
+#include "cpus.h"
 
 #include <signal.h>
 #include <sys/time.h>
@@ -65,11 +66,10 @@ static int missed_signals(void (*f)(int))
 static int missed_moves(int *moves)
 {
 	pthread_t mover;
-	cpu_set_t all;
+	unsigned int last;
 	int missed = 0;
 
-	sched_getaffinity(0, sizeof all, &all);
-	if (CPU_COUNT(&all) < 2 || (int)word(CPU_ID) < 0)
+	if (count_cpus(&last) < 2 || (int)word(CPU_ID) < 0)
 		return 0;
 	be_victim(0);
 	pthread_create(&mover, NULL, migrate, NULL);

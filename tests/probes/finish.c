@@ -2,6 +2,7 @@
 /* The undisturbed store: what lets it happen, and what does not. */
 #include "area.h"
 #include "migrate.h"
+#include "cpus.h"
 
 #include <signal.h>
 #include <sys/time.h>
@@ -131,10 +132,9 @@ static void wait_for_move(void)
 static void by_moves(void)
 {
 	pthread_t mover;
-	cpu_set_t all;
+	unsigned int last;
 
-	sched_getaffinity(0, sizeof all, &all);
-	if (CPU_COUNT(&all) < 2)
+	if (count_cpus(&last) < 2)
 		return;
 	be_victim(0);
 	pthread_create(&mover, NULL, migrate, NULL);

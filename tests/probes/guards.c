@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guards held: by this thread, by another, by one that is no more. */
 #include "area.h"
+#include "cpus.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -26,11 +27,7 @@ static void print(const char *key, long value)
 
 static void pin_to(unsigned int cpu)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof one, &one);
+	run_on(0, cpu);
 }
 
 static void in_thread(void *(*f)(void *), void *arg)
@@ -377,16 +374,12 @@ static void drains(void)
 
 int main(void)
 {
-	cpu_set_t all;
-	unsigned int here = CPU_SETSIZE;
+	unsigned int here;
 
 	slots = rseq_percpu_alloc(sizeof *slots, 0);
 	if (!slots)
 		return 1;
-	sched_getaffinity(0, sizeof all, &all);
-	do	/* the last: not 0 if any is */
-		--here;
-	while (!CPU_ISSET(here, &all));
+	count_cpus(&here);	/* the last: not 0 if any is */
 	pin_to(here);
 	setvbuf(stdout, NULL, _IOLBF, 0);	/* before any fork */
 	errno = 123;

@@ -22,6 +22,8 @@
 
 #include <rseq/rseq.h>
 
+#include "cpus.h"
+
 enum { CPUS = 64, ROUNDS = 20 };
 #define ALL	(CPUS * RSEQ_PERCPU_STRIDE)
 
@@ -38,11 +40,7 @@ static struct rseq_guard *guard(void)
 
 static void move_to(unsigned int cpu)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof one, &one);
+	run_on(0, cpu);
 }
 
 static int has_committed(void)
@@ -134,12 +132,12 @@ static void commit_second(void)
 
 static int choose_cpus(void)
 {
-	cpu_set_t all;
+	unsigned long all[cpu_words()];
 	unsigned int n = 0, cpu = 0;
 
-	sched_getaffinity(0, sizeof all, &all);
+	allowed_cpus(all);
 	for (; cpu < CPUS && n < 2; ++cpu)
-		if (CPU_ISSET(cpu, &all))
+		if (has_cpu(all, cpu))
 			*(n++ ? &other : &first) = cpu;
 	return n == 2 && rseq_this_cpu().n >= 0;
 }

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #endif
 #include "filter.h"
+#include "cpus.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -45,16 +46,11 @@ static void *cancelled(void *alive)
 
 static int last_cpu(void)
 {
-	cpu_set_t all;
-	int cpu = CPU_SETSIZE - 1;
+	unsigned int cpu = 0;
 
-	sched_getaffinity(0, sizeof all, &all);
-	while (!CPU_ISSET(cpu, &all))
-		--cpu;
-	CPU_ZERO(&all);
-	CPU_SET(cpu, &all);
-	sched_setaffinity(0, sizeof all, &all);
-	return cpu;
+	count_cpus(&cpu);
+	run_on(0, cpu);
+	return (int)cpu;
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
  * operand: no fold may end in the section's scratch register.
  */
 #include "area.h"
+#include "cpus.h"
 
 #include <rseq/rseq.h>
 
@@ -32,11 +33,7 @@ static rseq_cpu_t other_cpu(void)
 
 static void pin_here(void)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof one, &one);
+	run_on(0, (unsigned int)sched_getcpu());
 }
 
 static long tried;

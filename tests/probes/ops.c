@@ -42,6 +42,7 @@ __asm__(".pushsection .data\n\t.balign 4\n\t.globl rseq_known_sections_\n"
 #endif
 
 #include "every_op.h"
+#include "cpus.h"
 
 #define NOINLINE	static __attribute__((__noinline__))
 
@@ -310,11 +311,7 @@ static void change_area(unsigned int dice)
 /* On this cpu, for good: the id of the operands is this thread's. */
 static void stay(void)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof one, &one);
+	run_on(0, (unsigned int)sched_getcpu());
 }
 #endif
 

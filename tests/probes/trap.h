@@ -24,6 +24,8 @@
 #include <rseq/cpu.h>
 #include <rseq/section.h>
 
+#include "cpus.h"
+
 /* ---- where the sections are ---- */
 
 struct descriptor {
@@ -195,11 +197,7 @@ static void set_trap(const struct descriptor *d, uintptr_t at)
 static inline int set_up_traps(const char *file)
 {
 	struct sigaction action;
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof one, &one);
+	run_on(0, (unsigned int)sched_getcpu());
 	if (prepare(file))
 		return 2;
 	memset(&action, 0, sizeof action);
