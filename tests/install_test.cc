@@ -284,6 +284,18 @@ TEST_F(Consumer, OfMesonFindsThePackage)
 	expect_to_run(dir / "b", "static");
 }
 
+/* Before it builds anything, and not because of a header that is missing. */
+TEST(Foreign, TreeSaysWhereItsTestsRun)
+{
+	const outcome got = run({ "make", "-s", "-C", build_dir().string(),
+				  "check", "build_cpu=m68k" });
+
+	EXPECT_FALSE(got.ok()) << got;
+	EXPECT_TRUE(has(got.err, "its tests do not run here; see make "
+				 "check-vm")) << got;
+	EXPECT_FALSE(has(got.err, "GoogleTest")) << got;
+}
+
 /* Each file that is under version control, however long its name. */
 TEST(Tarball, HasWhatTheTreeHas)
 {
