@@ -48,7 +48,7 @@
 	"add x13, %[" #base "], x13, lsl #16\n\t"			\
 	"tbnz x13, #48, %l[" #label "]\n\t"
 #define RSEQ_BEFORE_(v)	"[%[" #v "], #-8]"
-#define RSEQ_AT(base)	"[x13]"
+#define RSEQ_HERE_	"[x13]"
 #define RSEQ_V(v)	"[%[" #v "]]"
 
 #define RSEQ_UNWIND_(X)	X(15, 31, 15)
@@ -104,9 +104,7 @@
 
 /* A stack in per-cpu memory: x13 its address, x14 its count, x12 an object. */
 #define RSEQ_STACK_CLOBBER_	"x12"
-#define RSEQ_COPY_AT_(base)	/* RSEQ_PERCPU_ has it */
 #define RSEQ_COPY_IS_(base)	"mov x13, %[" #base "]\n\t"
-#define RSEQ_HERE_		"[x13]"
 #define RSEQ_DEC_(label)						\
 	"subs x14, x14, #1\n\t"						\
 	"b.mi %l[" #label "]\n\t"

@@ -35,7 +35,7 @@
 	"slli t4, t4, 16\n\t"						\
 	"add t4, t4, %[" #base "]\n\t"
 #define RSEQ_BEFORE_(v)	"-8(%[" #v "])"
-#define RSEQ_AT(base)	"(t4)"
+#define RSEQ_HERE_	"(t4)"
 #define RSEQ_V(v)	"(%[" #v "])"
 
 #define RSEQ_UNWIND_(X)	X(31, 2, 31)
@@ -94,9 +94,7 @@
 
 /* A stack in per-cpu memory: t4 its address, t5 its count, t3 an object. */
 #define RSEQ_STACK_CLOBBER_	"memory"
-#define RSEQ_COPY_AT_(base)	/* RSEQ_PERCPU_ has it */
 #define RSEQ_COPY_IS_(base)	"mv t4, %[" #base "]\n\t"
-#define RSEQ_HERE_		"(t4)"
 #define RSEQ_DEC_(label)						\
 	"addi t5, t5, -1\n\t"						\
 	"bltz t5, %l[" #label "]\n\t"

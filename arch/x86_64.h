@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Verbs for x86-64.  The contract is in <rseq/section.h>.  rax holds the
- * descriptor's address throughout, scratch is r10, and r11 is the index.
+ * descriptor's address throughout, scratch is r10, and r11 is the place.
  * {AT&T|Intel}: the compiler takes the half that -masm asks for.
  */
 
@@ -15,17 +15,20 @@
 #define RSEQ_V(v)	("(%[" #v "])", "[%[" #v "]]")
 #define RSEQ_BEFORE_(v)	("-8(%[" #v "])", "[%[" #v "]-8]")
 #define RSEQ_AT_R11_(base)	("(%[" #base "],%%r11)", "[%[" #base "]+r11]")
-#define RSEQ_AT(base)	RSEQ_AT_R11_(base)
+#define RSEQ_HERE_	("(%%r11)", "[r11]")
 
 /* %fs adds the thread pointer by itself: a line needs no base register. */
 #ifdef RSEQ_LIBC_LINE_
-#define RSEQ_AREA_(field)	("%%fs:%c[" #field "]", "fs:[%c[" #field "]]")
+#define RSEQ_AREA_AT_(field, more)					\
+	("%%fs:%c[" #field "]" more, "fs:[%c[" #field "]" more "]")
 #define RSEQ_BASE_		"i" (0)
 #else
-#define RSEQ_AREA_(field)	("%%fs:%c[" #field "](%[area])",	\
-				 "fs:[%[area]+%c[" #field "]]")
+#define RSEQ_AREA_AT_(field, more)					\
+	("%%fs:%c[" #field "]" more "(%[area])",			\
+	 "fs:[%[area]+%c[" #field "]" more "]")
 #define RSEQ_BASE_		"r" (rseq_offset_())
 #endif
+#define RSEQ_AREA_(field)	RSEQ_AREA_AT_(field, "")
 #define RSEQ_GLOBAL_(name)						\
 	"mov{q}\t{" name "@GOTPCREL(%%rip), %0|%0, " name "@GOTPCREL[rip]}"
 
@@ -77,10 +80,28 @@
 	RSEQ_TO_("cmp", 32, RSEQ_OPERAND_(reg), RSEQ_AREA_(index))	\
 	"jne\t%l[" #label "]\n\t"
 
-/* The carry: an index that is no cpu's, such as -1 and -2. */
+/*
+ * r11 = index << 16, with its sign.  cpu_id needs no shift: what lies two bytes
+ * before it has cpu_id below, and the upper half of cpu_id_start, which is 0
+ * since it is always the number of a possible cpu.
+ */
+#define RSEQ_SHIFTED_cpu_id_						\
+	RSEQ_SIGNED_(RSEQ_AREA_AT_(cpu_id, "-2"))
+#define RSEQ_SHIFTED_mm_cid_						\
+	RSEQ_SIGNED_(RSEQ_AREA_AT_(mm_cid, ""))				\
+	"shl{q}\t{$16, %%r11|r11, 16}\n\t"
+#define RSEQ_SIGNED_(at)						\
+	"{movslq\t" RSEQ_ATT_ at ", %%r11|"				\
+	"movsxd\tr11, DWORD PTR " RSEQ_INT_ at "}\n\t"
+
+/*
+ * The carry: an index that is no cpu's, such as -1 and -2.  The place is one
+ * register: with an index register beside it, a load does not find what was
+ * stored before as fast, and an add takes three times as long.
+ */
 #define RSEQ_PERCPU_(index, base, label)				\
-	RSEQ_FROM_("mov", 32, RSEQ_AREA_(index), ("%%r11d", "r11d"))	\
-	"shl{l}\t{$16, %%r11d|r11d, 16}\n\t"				\
+	RSEQ_SHIFTED_##index##_						\
+	RSEQ_BY_("add", 64, RSEQ_OPERAND_(base), ("%%r11", "r11"))	\
 	"jc\t%l[" #label "]\n\t"
 
 #define RSEQ_UNWIND_(X)	X(16, 7, 0)
@@ -131,11 +152,8 @@
 
 /* A stack in per-cpu memory: r11 its address, r10 its count, rcx an object. */
 #define RSEQ_STACK_CLOBBER_	"rcx"
-#define RSEQ_COPY_AT_(base)						\
-	"add{q}\t{%[" #base "], %%r11|r11, %[" #base "]}\n\t"
 #define RSEQ_COPY_IS_(base)						\
 	"mov{q}\t{%[" #base "], %%r11|r11, %[" #base "]}\n\t"
-#define RSEQ_HERE_		("(%%r11)", "[r11]")
 #define RSEQ_SLOT_		("8(%%r11,%%r10,8)", "[r11+r10*8+8]")
 #define RSEQ_DEC_(label)	"sub{q}\t{$1, %%r10|r10, 1}\n\t"	\
 	"js\t%l[" #label "]\n\t"

@@ -4,6 +4,7 @@
  * walked in the code that the compiler makes of it, not timed.
  */
 #include <fstream>
+#include <regex>
 
 #include "harness.hh"
 
@@ -85,6 +86,28 @@ TEST_P(Counts, AreThosePromised)
 				      "rseq_counter_add"})
 		EXPECT_EQ(got.number(add + ".stores"), 2) << got;
 	EXPECT_EQ(got.number("rseq_event.stores"), 0) << got;
+}
+
+/* An index register beside the base makes an add three times as slow. */
+TEST_P(Counts, AddressAWordByOneRegister)
+{
+#ifndef __x86_64__
+	GTEST_SKIP() << "it is an x86-64 that is slow there";
+#endif
+	const std::string name = libc().name + "-addresses";
+
+	ASSERT_TRUE(count(name, libc().gcc()).ok());
+	for (const std::string op : {"add", "fetch_add", "list_push",
+				     "list_pop"}) {
+		const std::string function = "count_rseq_this_cpu_" + op;
+		const outcome got = run({"objdump", "-d",
+			"--disassemble=" + function,
+			scratch_dir() / "counts" / name});
+		EXPECT_TRUE(std::regex_search(got.out, std::regex(
+			function + ">:"))) << got;
+		EXPECT_FALSE(std::regex_search(got.out, std::regex(
+			"%r11,(%|1\\))"))) << got;
+	}
 }
 
 class ForeignCounts : public testing::TestWithParam<const char *> {

@@ -120,7 +120,7 @@ void rseq_misaligned_(void) RSEQ_NOTHROW_ __attribute__((__error__(
 #define RSEQ_NONE_this_cid_	none: return RSEQ_UNAVAILABLE;
 
 /* The word v: where it is said, or this cpu's copy. */
-#define RSEQ_FIND_HERE_(v)	RSEQ_COPY_AT_(v)
+#define RSEQ_FIND_HERE_(v)	/* RSEQ_PERCPU_ has it */
 #define RSEQ_AT_cpu_(v)		RSEQ_V(v)
 #define RSEQ_AT_cid_(v)		RSEQ_V(v)
 #define RSEQ_AT_this_cpu_(v)	RSEQ_AT(v)
@@ -156,8 +156,8 @@ void rseq_misaligned_(void) RSEQ_NOTHROW_ __attribute__((__error__(
 #define RSEQ_OPERANDS_this_cid_	RSEQ_OPERANDS_cid_
 #undef RSEQ_FIND_HERE_
 #define RSEQ_FIND_HERE_(v)	RSEQ_COPY_IS_(v)
-#undef RSEQ_AT
-#define RSEQ_AT(v)		RSEQ_V(v)
+#undef RSEQ_AT_v_
+#define RSEQ_AT_v_		RSEQ_V(v)
 #endif
 
 /* ---- the frame ---- */

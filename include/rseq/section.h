@@ -30,21 +30,20 @@
  *	RSEQ_RELEASE			earlier accesses before the next store
  *
  * where w is 32 or 64, and a place is RSEQ_V(v), what the operand v points to,
- * or RSEQ_AT(v), this cpu's copy of it in per-cpu memory.  For the frame below
+ * or RSEQ_AT(v), this cpu's copy of v in per-cpu memory.  For the frame below
  * an ISA also has:
  *
  *	RSEQ_ADDRESS_			descriptor register = its address
  *	RSEQ_PUBLISH_			rseq_cs = descriptor register
  *	RSEQ_CHECK_(index, reg, label)	if (index != reg) goto label
- *	RSEQ_PERCPU_(index, base, label)	from here on RSEQ_AT(base) is
- *					base + (index << 16); goto label if
- *					index is no cpu's
+ *	RSEQ_PERCPU_(index, base, label)	from here on RSEQ_HERE_ is the
+ *					place base + (index << 16); goto label
+ *					if index is no cpu's
  *	RSEQ_TRAP_, RSEQ_LEAVE_(label)	the signature, a jump
  *	RSEQ_UNWIND_(X)			X(return address, stack pointer,
  *					descriptor register), as DWARF numbers
  *
- *	RSEQ_COPY_AT_(base)		RSEQ_HERE_ is RSEQ_AT(base) from here;
- *					RSEQ_COPY_IS_(base): it is base
+ *	RSEQ_COPY_IS_(base)		from here on RSEQ_HERE_ is base
  *	RSEQ_BEFORE_(v)			the place of the word before v
  *	RSEQ_DEC_(label), RSEQ_INC_	--scratch, goto label if negative; ++
  *	RSEQ_BAE_(reg, label)		if (scratch >= reg) goto label, unsigned
@@ -160,6 +159,10 @@
 #ifndef RSEQ_REG_
 #define RSEQ_REG_(w, x)		(x)
 #endif
+
+/* There is one such place: that of the word v. */
+#define RSEQ_AT(v)		RSEQ_AT_##v##_
+#define RSEQ_AT_v_		RSEQ_HERE_
 
 /* Longer verbs, from the short ones; an ISA may define better. */
 #ifndef RSEQ_LOAD_BNE
