@@ -78,6 +78,21 @@ TEST_P(Life, ChildrenOfHandlersAndOfCloneAreRegistered)
 	}
 }
 
+/* They run the libc's code with the thread pointer of their parent. */
+TEST_P(Life, ChildrenThatShareTheThreadPointerHarmNothing)
+{
+	const outcome got = live("clone_vm");
+
+	expect_unharmed(got);
+	EXPECT_EQ(got.number("ended"), 96) << got;
+	EXPECT_EQ(got.number("known"), 96) << got;
+}
+
+TEST_P(Life, TheFirstThreadMayEndFirst)
+{
+	expect_unharmed(live("leader"));
+}
+
 /* It ends without unregistering, and nothing is unmapped under it. */
 TEST_P(Life, AStrictSandboxReadsItsCpu)
 {
@@ -96,6 +111,23 @@ TEST_P(Life, AThreadMayBeSteppedFromItsFirstInstruction)
 	EXPECT_GT(got.number("steps"), 1000) << got;
 	EXPECT_EQ(got.number("child.exit"), 0) << got;
 	expect_live(got, libc(), "main");
+}
+
+/* An auditor's libc is there before the program's, and beside it. */
+TEST_P(Life, AnAuditorsLibcReadsTheSameLine)
+{
+	if (!libc().line || libc().family != family::glibc || !mode().dynamic)
+		GTEST_SKIP() << "for a dynamic glibc with the line";
+	const fs::path auditor = probe_library(libc(), "audit", "audit.so");
+	const outcome got = run({build("start")},
+				{{"LD_AUDIT=" + auditor.string()}});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GT(got.number("audit.asked"), 3) << got;
+	EXPECT_EQ(got.number("audit.wrong"), 0) << got;
+	EXPECT_EQ(got.number("audit.size"), got.number("rseq_size")) << got;
+	for (const char *where : {"constructor", "main", "destructor"})
+		expect_live(got, libc(), where);
 }
 
 TEST_P(Life, ASecondLibcReadsTheSameLine)

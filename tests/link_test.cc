@@ -158,6 +158,43 @@ TEST_P(StockProgram, CompilesAndCounts)
 	expect_counted(run({build("stock_program")}));
 }
 
+/*
+ * How a linker settles a weak reference, or whose definition wins, is the
+ * linker's affair: a program may find no area then, never another one's.
+ */
+TEST_P(StockProgram, FindsTheAreaOrNoneByWeakVariables)
+{
+	int linked = 0;
+
+	for (const char *linker : {"bfd", "gold", "lld", "mold"})
+		for (const char *how : {"-UDEFINED", "-DDEFINED"}) {
+			SCOPED_TRACE(std::string(linker) + how);
+			/* gold cannot. */
+			if (!have(std::string("ld.") + linker) ||
+			    (!mode().dynamic && mode().name != "static" &&
+			     std::string(linker) == "gold"))
+				continue;
+			const outcome got = run({build("stock_variables",
+				{std::string("-fuse-ld=") + linker, how})});
+			ASSERT_TRUE(got.ok()) << got;
+			++linked;
+			/* musl's, and those of an archive, are always found. */
+			if (libc().family == family::musl || !mode().dynamic) {
+				EXPECT_EQ(got.number("there"), 1) << got;
+				EXPECT_GE(got.number("size"), 20) << got;
+			}
+			if (got.number("there") != 1 || got.number("size") == 0)
+				continue;
+			EXPECT_EQ(got.number("flags"), 0) << got;
+			EXPECT_GE(got.number("cpu_id"), 0) << got;
+			if (libc().line) {
+				EXPECT_EQ(got.number("offset"), line_offset())
+					<< got;
+			}
+		}
+	EXPECT_GE(linked, 2);
+}
+
 /* The very binary that the host's compiler made. */
 class HostBinary : public VariantTest {
 };

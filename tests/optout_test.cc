@@ -73,6 +73,37 @@ TEST_P(OptOut, IsKnownAsSuchAndCountersAreExact)
 	EXPECT_EQ(got.number("info.feature_size"), 0) << got;
 }
 
+/* On musl a detached thread has to unregister its own: see rseq(7). */
+TEST_P(OptOut, LetsAProgramBringAnAreaOfItsOwn)
+{
+	const fs::path program = build("own_area");
+	std::vector<strings> commands = {{program}};
+
+	if (libc().family == family::glibc)
+		commands.push_back({program, "registered"});
+	for (const strings &command : commands) {
+		const outcome got = run(command, {{switch_off()}});
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("registered"), 129) << got;
+		EXPECT_EQ(got.number("refused"), 0) << got;
+		EXPECT_EQ(got.number("wrong"), 0) << got;
+		EXPECT_EQ(got.number("libc_wrong"), 0) << got;
+		EXPECT_EQ(got.number("inherited"), 1) << got;
+		EXPECT_EQ(got.number("line_cpu_id"), -2) << got;
+	}
+}
+
+TEST_P(OptOut, NotTakenLeavesAnAreaOfItsOwnRefused)
+{
+	const outcome got = run({build("own_area")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("registered"), 0) << got;
+	EXPECT_EQ(got.number("refused"), 129) << got;
+	EXPECT_EQ(got.number("libc_wrong"), 0) << got;
+	EXPECT_GE(got.number("line_cpu_id"), 0) << got;
+}
+
 /* A directory that anybody may enter, for a program that gives rights. */
 struct open_directory {
 	fs::path path;

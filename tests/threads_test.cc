@@ -81,3 +81,26 @@ TEST_P(Loaded, LibrariesSeeTheLineAndTheirThreadLocals)
 		expect_crowd(got, libc(), who, 4);
 	EXPECT_EQ(got.number("tls_wrong"), 0) << got;
 }
+
+/*
+ * A library that a static program loads brings a second libc. In stock glibc's,
+ * __rseq_offset is wrong then. This one has no thread-local data: with it glibc
+ * crashes there, patched or not.
+ */
+class LoadedByStatic : public VariantTest {
+};
+
+INSTANTIATE_TEST_SUITE_P(, LoadedByStatic,
+			 testing::ValuesIn(patched_glibc_variants({"static"})),
+			 variant_name);
+
+TEST_P(LoadedByStatic, LibrarySeesTheLine)
+{
+	const outcome got = run({build("dlopen", {"-ldl"}),
+				 probe_library(libc(), "tlslib", "tls0.so")});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("loaded"), 1) << got;
+	for (const char *who : {"main", "before", "after"})
+		expect_crowd(got, libc(), who, who[0] == 'm' ? 1 : 8);
+}

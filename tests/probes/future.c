@@ -4,8 +4,8 @@
  * features of SIZE bytes, wants that alignment, and takes no length but 32 and
  * LEAST and more.  The auxiliary vector says the former two.  A supervisor
  * answers registrations as such a kernel would; what it accepts, this kernel
- * registers.  With REFUSE_EVERY=N in the environment it refuses each Nth with
- * EPERM.
+ * registers.  With REFUSE_EVERY=N in the environment it refuses each Nth, with
+ * the error REFUSE_WITH or EPERM.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -32,7 +32,7 @@ enum { LEGACY = 32, UNREGISTER = 1, MAX_THREADS = 4096 };
 enum { FEATURE_SIZE = 27, ALIGN = 28 };	/* entries of the vector */
 
 static unsigned long feature_size, alignment, least;
-static int every;
+static int every, refusal = EPERM;
 
 static void give_up(const char *what)
 {
@@ -133,7 +133,7 @@ static int answer(const struct seccomp_notif *call)
 	}
 	if (every && seen.calls % every == 0) {
 		++seen.refused;
-		return -EPERM;
+		return -refusal;
 	}
 	++seen.accepted;
 	if ((int)arg[1] < seen.length_min)
@@ -214,6 +214,8 @@ int main(int argc, char **argv)
 	least = strtoul(argv[3], NULL, 10);
 	if (getenv("REFUSE_EVERY"))
 		every = atoi(getenv("REFUSE_EVERY"));
+	if (getenv("REFUSE_WITH"))
+		refusal = atoi(getenv("REFUSE_WITH"));
 	if (pipe(up) || pipe(down))
 		give_up("pipe");
 	child = fork();

@@ -251,6 +251,62 @@ static int clones(void)
 	return 0;
 }
 
+/* Children with this thread's pointer: beside it, and while it waits. */
+static volatile int known;
+
+static int asks_and_leaves(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 1000; ++i)
+		getppid();
+	known += sched_getcpu() >= 0;
+	_exit(0);
+}
+
+static int clones_vm(void)
+{
+	static char stack[1 << 16] __attribute__((__aligned__(16)));
+	static const int how[] = {CLONE_VM, CLONE_VM | CLONE_VFORK,
+				  CLONE_VM | CLONE_FS | CLONE_FILES};
+	int ended = 0;
+
+	for (int i = 0; i < N * 3; ++i) {
+		int status = -1;
+		const pid_t child = clone(asks_and_leaves, stack + sizeof stack,
+					  how[i % 3] | SIGCHLD, NULL);
+		waitpid(child, &status, __WALL);
+		ended += status == 0;
+	}
+	printf("ended=%d\nknown=%d\n", ended, known);
+	tell_both();
+	return 0;
+}
+
+/* The first thread ends, the others go on. */
+static void *outlives(void *unused)
+{
+	char name[64], state = 0;
+
+	snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)getpid());
+	while (state != 'Z') {
+		FILE *stat = fopen(name, "r");
+		if (!stat || fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+			_exit(2);
+		fclose(stat);
+		usleep(1000);
+	}
+	tell_both();
+	return unused;
+}
+
+__attribute__((__noreturn__)) static int leader(void)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, outlives, NULL);
+	pthread_exit(NULL);
+}
+
 /* ---- under observation ---- */
 
 /* Strict: read, write, exit and sigreturn are all it may do. */
@@ -372,6 +428,7 @@ int main(int argc, char **argv)
 		IS("no_mprotect") ? refuses(SYS_mprotect) :
 		IS("handlers") ? leaves_handlers() :
 		IS("fork") ? forks_in_handler() : IS("clone") ? clones() :
+		IS("clone_vm") ? clones_vm() : IS("leader") ? leader() :
 		IS("strict") ? strict() : IS("stepped") ? stepped() :
 		IS("second_libc") ? second_libc() : 2;
 }
