@@ -275,7 +275,7 @@ int write_locked(rseq_ring *r, const void *data, uint64_t len, uint64_t state,
 		store(&to.h->oldest, p.kept);
 		__sync_synchronize();	/* before anything is written over */
 		__atomic_store_n((uint64_t *)p.at, p.word, __ATOMIC_RELAXED);
-		if (!p.pads && !state)
+		if (!p.pads && !state && len)	/* data may be null */
 			memcpy(p.at + 8, data, len);
 		store(&to.h->next, p.then);
 		if (!p.pads) {
@@ -419,15 +419,33 @@ long rseq_ring_read(struct rseq_ring *r, rseq_ring_see_t *see, void *arg)
 	return seen;
 }
 
+/* Not one that is being filled in; behind padding there is no padding. */
+static bool readable(const rseq_ring *r, const ring &from)
+{
+	const uint64_t next = load(&from.h->next);
+	const uint64_t oldest = load(&from.h->oldest);
+	uint64_t place = load(&from.h->read);
+
+	if ((r->flags & RSEQ_RING_OVERWRITE) &&
+	    (int32_t)distance(place, oldest) > 0)
+		place = oldest;
+	for (int records = 0; records < 2; ++records) {
+		if (distance(place, next) == 0)
+			return false;
+		const uint64_t word = load((uint64_t *)from.at(place));
+		if (!(word & padding))
+			return !(word & busy);
+		place = advance(place, whole(word), 0);
+	}
+	return true;	/* written over meanwhile */
+}
+
 static bool anything_to_read(const rseq_ring *r)
 {
 	for (unsigned int cpu = 0; cpu < r->cpus; ++cpu)
-		for (int kind = 0; kind < 2; ++kind) {
-			const ring from = kind ? locked_ring(r, cpu) :
-				section_ring(r, cpu);
-			if (distance(load(&from.h->read), load(&from.h->next)))
-				return true;
-		}
+		if (readable(r, section_ring(r, cpu)) ||
+		    readable(r, locked_ring(r, cpu)))
+			return true;
 	return false;
 }
 

@@ -64,6 +64,7 @@ int main(void)
 	room = rseq_ring_reserve(&ring, 5);
 	rseq_ring_write(&ring, "after", 5);
 	printf("busy=%ld\n", rseq_ring_read(&ring, see, NULL));
+	printf("nothing_yet=%d\n", rseq_ring_wait(&ring, 1));
 	memcpy(room, "first", 5);
 	rseq_ring_commit(&ring, room);
 	printf("waited=%d\n", rseq_ring_wait(&ring, 10));
