@@ -44,17 +44,19 @@ long rseq_counters_make(struct rseq_counters *s, const char *name) noexcept
 		if (!copy)
 			return -ENOMEM;
 	}
-	const uint32_t i = __atomic_fetch_add(&s->made, 1, __ATOMIC_RELAXED);
-	if (i >= RSEQ_COUNTERS_MAX) {
-		__atomic_fetch_sub(&s->made, 1, __ATOMIC_RELAXED);
-		free(copy);
-		return -ENOSPC;
-	}
-	rseq_counter_names_ *const names = names_once(&s->names[i / segment]);
-	if (!names || !rows_once(&s->segment[i / segment], segment)) {
-		free(copy);
-		return -ENOMEM;
-	}
+	/* A number is given out only when there is memory for its counter. */
+	uint32_t i = __atomic_load_n(&s->made, __ATOMIC_RELAXED);
+	rseq_counter_names_ *names;
+	do {
+		const bool full = i >= RSEQ_COUNTERS_MAX;
+		names = full ? nullptr : names_once(&s->names[i / segment]);
+		if (!names || !rows_once(&s->segment[i / segment], segment)) {
+			free(copy);
+			return full ? -ENOSPC : -ENOMEM;
+		}
+	} while (!__atomic_compare_exchange_n(&s->made, &i, i + 1, false,
+					      __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
 	__atomic_store_n(&names->name[i % segment], copy, __ATOMIC_RELEASE);
 	return i;
 }
