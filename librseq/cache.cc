@@ -369,6 +369,8 @@ static int drain_to(rseq_cache *c, uintptr_t keep)
 				change(stack, word, count_in(word));
 		}
 	}
+	if (ret)
+		return ret;
 	for (unsigned int cpu = 0; cpu < limit; ++cpu) {
 		uintptr_t *const stack = locked_stack(c, cpu);
 		while (load(stack) != 0 && !held_by(stack, thread))
@@ -377,7 +379,7 @@ static int drain_to(rseq_cache *c, uintptr_t keep)
 		if (held_by(stack, thread))
 			empty(c, stack, keep);
 	}
-	return ret;
+	return 0;
 }
 
 int rseq_cache_drain(struct rseq_cache *c)
@@ -395,8 +397,12 @@ int rseq_cache_resize(struct rseq_cache *c, unsigned int capacity)
 	thread_lock lock(&c->holder);
 	if (!lock.held)
 		return -EDEADLK;
+	const uintptr_t before = capacity_of(c);
 	__atomic_store_n(&c->capacity, capacity, __ATOMIC_RELAXED);
-	return drain_to(c, capacity);
+	const int ret = drain_to(c, capacity);
+	if (ret)
+		__atomic_store_n(&c->capacity, before, __ATOMIC_RELAXED);
+	return ret;
 }
 
 void rseq_cache_fini(struct rseq_cache *c)
