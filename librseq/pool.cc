@@ -159,6 +159,8 @@ int rseq_pool_init(struct rseq_pool *p, size_t size, size_t align, size_t limit)
 		return -EINVAL;
 	if (size < sizeof(free_object))
 		size = sizeof(free_object);
+	if (align < alignof(free_object))
+		align = alignof(free_object);
 	p->size = (size + align - 1) & ~(align - 1);
 	p->per_slab = (slab_size - header) / p->size;
 	p->slabs_left = limit ? limit / slab_size : SIZE_MAX;
