@@ -36,7 +36,7 @@ static const std::string &shared_inputs()
 		std::string s;
 
 		for (const char *dir : {"include/rseq", "arch", "librseq",
-					"tests/probes"})
+					"tests/model", "tests/probes"})
 			for (const auto &e :
 			     fs::directory_iterator(source_dir() / dir))
 				if (std::string x = e.path().extension();
