@@ -137,7 +137,9 @@ plan make_plan(const ring &to, unsigned int flags, uint64_t len, uint64_t state)
 	p.kept = p.oldest;
 	p.fits = distance(from, p.next) + takes <= to.size;
 	if (!p.fits && (flags & RSEQ_RING_OVERWRITE)) {
-		while (distance(p.kept, p.next) + takes > to.size) {
+		/* Farther apart: seen at two times, and walked for ever. */
+		while (distance(p.kept, p.next) <= to.size &&
+		       distance(p.kept, p.next) + takes > to.size) {
 			const uint64_t word = load((uint64_t *)to.at(p.kept));
 			if (whole(word) > to.size)
 				break;	/* being written over: seen again */

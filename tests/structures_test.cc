@@ -122,6 +122,8 @@ TEST_P(Structures, RingAnswersBadQuestions)
 	EXPECT_EQ(got.number("busy"), 0) << got;
 	EXPECT_EQ(got.number("committed"), 2) << got;
 	EXPECT_EQ(got.text("last"), "after") << got;
+	/* And not after a walk through all of 2^32 bytes. */
+	EXPECT_EQ(got.number("overwrite.torn"), -ENOSPC) << got;
 	EXPECT_EQ(got.number("no_memory"), -ENOMEM) << got;
 }
 

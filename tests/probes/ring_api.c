@@ -22,6 +22,16 @@ static void see(void *arg, unsigned int cpu, const void *data, size_t len)
 	memcpy(bytes, data, len < sizeof bytes ? len : sizeof bytes);
 }
 
+/* What a writer sees that was interrupted between its loads of the two. */
+static void move_oldest_past_next(struct rseq_ring *r)
+{
+	for (unsigned int i = 0; i < 2 * r->cpus; ++i) {
+		struct rseq_ring_head_ *const h =
+			(void *)(r->memory + 4096 + i * (4096 + r->size));
+		h->oldest = h->next + (1ull << 32) + 8;
+	}
+}
+
 int main(void)
 {
 	static struct rseq_ring zero, ring;
@@ -74,6 +84,8 @@ int main(void)
 	if (rseq_ring_init(&ring, 4096, RSEQ_RING_OVERWRITE, -1))
 		return EXIT_FAILURE;
 	printf("overwrite.reserve=%d\n", rseq_ring_reserve(&ring, 5) != NULL);
+	move_oldest_past_next(&ring);
+	printf("overwrite.torn=%d\n", rseq_ring_write(&ring, "x", 1));
 	rseq_ring_fini(&ring);
 	setrlimit(RLIMIT_AS, &small);
 	printf("no_memory=%d\n", rseq_ring_init(&ring, 1 << 20, 0, -1));
