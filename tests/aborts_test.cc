@@ -17,9 +17,10 @@ struct load {
 /* By an id, on objects of a cpu; and by a per-cpu pointer, on the same. */
 static const strings kinds = {
 	"add", "compare", "compare_release", "put", "copy", "fetch_add",
-	"exchange", "or_and", "list", "compare_list", "stack", "batch",
+	"exchange", "or_and", "list", "list_all", "compare_list", "stack",
+	"batch",
 };
-static const strings percpu_kinds = {"add", "fetch_add", "list"};
+static const strings percpu_kinds = {"add", "fetch_add", "list", "list_all"};
 
 /*
  * Those by concurrency id are the same code on another index: on the host only, and at

@@ -15,7 +15,7 @@ static const char *const operations[] = {
 	"rseq_compare_store", "rseq_list_push", "rseq_list_pop",
 	"rseq_stack_push", "rseq_stack_pop", "rseq_this_cpu_add",
 	"rseq_this_cpu_fetch_add", "rseq_this_cpu_list_push",
-	"rseq_this_cpu_list_pop",
+	"rseq_this_cpu_list_pop", "rseq_this_cpu_list_pop_all",
 };
 
 static outcome count(const std::string &name, const strings &compiler)

@@ -71,7 +71,8 @@ TEST_P(Sanitizer, FindsNothingInThreadsThatShareThroughSections)
 {
 	const fs::path probe = built("aborts");
 
-	for (const char *kind : {"add", "list", "this_cpu_list", "stack", "batch",
+	for (const char *kind : {"add", "list", "list_all", "this_cpu_list",
+				 "this_cpu_list_all", "stack", "batch",
 				 "exchange"}) {
 		outcome got = run({probe, kind, "300", "30"});
 		ASSERT_TRUE(got.ok()) << got;

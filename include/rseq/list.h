@@ -10,7 +10,7 @@
  * pop's load of the head and its store.
  */
 
-/* *next = *v; *v = node; where next is in node */
+/* *next = *v; *v = node; where next is in node, or in the last of a chain */
 #define RSEQ_MAKE_(name, w, T, where, verb)				\
 RSEQ_SECTION(name, where, (T *v, T node, T *next),			\
 	RSEQ_THEN(RSEQ_LOAD_(w, RSEQ_AT_##where##_(v)))			\
@@ -35,6 +35,22 @@ RSEQ_SECTION_UNLESS_(name, where, (T *v, T *node, size_t off),		\
 	RSEQ_RESULT(node), RSEQ_IN(w, off))
 RSEQ_BY_ID_(RSEQ_PER_POINTER_, RSEQ_MAKE_, rseq_list_pop, RSEQ_SAVE_)
 RSEQ_BY_PERCPU_(RSEQ_PER_POINTER_, RSEQ_MAKE_, rseq_list_pop, RSEQ_SAVE_)
+#undef RSEQ_MAKE_
+
+/*
+ * if (*v) { *node = *v; *v = 0; }  It would need no argument about ABA even
+ * where others push meanwhile: it looks into no node.
+ */
+#define RSEQ_MAKE_(name, w, T, where, verb)				\
+RSEQ_SECTION_UNLESS_(name, where, (T *v, T *node),			\
+	!__atomic_load_n(v, __ATOMIC_RELAXED),				\
+	RSEQ_IF_NE_(w, RSEQ_AT_##where##_(v), nothing, different)	\
+	RSEQ_THEN(RSEQ_SAVE_(w, RSEQ_V(node)))				\
+	RSEQ_COMMIT(verb(w, nothing, RSEQ_AT_##where##_(v))),		\
+	RSEQ_PLACE(v), [nothing] RSEQ_VALUE_ (RSEQ_STATIC_(T, 0)),	\
+	RSEQ_RESULT(node))
+RSEQ_BY_ID_(RSEQ_PER_POINTER_, RSEQ_MAKE_, rseq_list_pop_all, RSEQ_STORE_)
+RSEQ_BY_PERCPU_(RSEQ_PER_POINTER_, RSEQ_MAKE_, rseq_list_pop_all, RSEQ_STORE_)
 #undef RSEQ_MAKE_
 
 #ifdef __cplusplus
@@ -62,6 +78,13 @@ RSEQ_OP_ rseq_list_pop(T **v, T **node, size_t off, Id id) noexcept	\
 	typedef rseq_as_<T *> as;					\
 	return rseq_list_pop_##where##_(as::place(v), as::place(node),	\
 					off, id);			\
+}									\
+template <class T>							\
+RSEQ_OP_ rseq_list_pop_all(T **v, T **node, Id id) noexcept		\
+{									\
+	typedef rseq_as_<T *> as;					\
+	return rseq_list_pop_all_##where##_(as::place(v),		\
+					    as::place(node), id);	\
 }
 RSEQ_CPP_(rseq_cpu_t, cpu)
 RSEQ_CPP_(rseq_cid_t, cid)
@@ -69,7 +92,10 @@ RSEQ_CPP_(rseq_cid_t, cid)
 
 #else
 
-/* Push node, whose pointer to the next one is at next. */
+/*
+ * Push node, whose pointer to the next one is at next; or push the chain that
+ * begins with node and ends with the node that next is in.
+ */
 #define rseq_list_push(v, node, next, id)				\
 	RSEQ_FOR_(rseq_list_push, id)					\
 		(RSEQ_WORD_(v), RSEQ_BITS_(v, node), RSEQ_SAME_(v, next), id)
@@ -81,6 +107,11 @@ RSEQ_CPP_(rseq_cid_t, cid)
 #define rseq_list_pop(v, node, off, id)					\
 	RSEQ_FOR_(rseq_list_pop, id)					\
 		(RSEQ_WORD_(v), RSEQ_SAME_(v, node), off, id)
+
+/* Pop the chain of all nodes: its first one into *node. */
+#define rseq_list_pop_all(v, node, id)					\
+	RSEQ_FOR_(rseq_list_pop_all, id)				\
+		(RSEQ_WORD_(v), RSEQ_SAME_(v, node), id)
 
 #endif
 

@@ -61,6 +61,13 @@ RSEQ_OP_ rseq_##where##_list_pop(T **p, T **node, size_t off) noexcept	\
 	typedef rseq_as_<T *> as;					\
 	return rseq_list_pop_##where##_(as::place(p), as::place(node),	\
 					off);				\
+}									\
+template <class T>							\
+RSEQ_OP_ rseq_##where##_list_pop_all(T **p, T **node) noexcept		\
+{									\
+	typedef rseq_as_<T *> as;					\
+	return rseq_list_pop_all_##where##_(as::place(p),		\
+					    as::place(node));		\
 }
 RSEQ_CPP_(this_cpu)
 RSEQ_CPP_(this_cid)
@@ -88,7 +95,7 @@ RSEQ_CPP_(this_cid)
 	RSEQ_WIDTH_(rseq_fetch_add_this_cid, p)				\
 		(RSEQ_WORD_(p), RSEQ_NUMBER_(p, n), RSEQ_SAME_(p, old))
 
-/* *next = *p; *p = node; where next is in node: list push */
+/* *next = *p; *p = node; where next is in node, or in the last of a chain */
 #define rseq_this_cpu_list_push(p, node, next)				\
 	rseq_list_push_this_cpu_(RSEQ_WORD_(p), RSEQ_BITS_(p, node),	\
 				 RSEQ_SAME_(p, next))
@@ -101,6 +108,12 @@ RSEQ_CPP_(this_cid)
 	rseq_list_pop_this_cpu_(RSEQ_WORD_(p), RSEQ_SAME_(p, node), off)
 #define rseq_this_cid_list_pop(p, node, off)				\
 	rseq_list_pop_this_cid_(RSEQ_WORD_(p), RSEQ_SAME_(p, node), off)
+
+/* Pop the chain of all nodes: its first one into *node. */
+#define rseq_this_cpu_list_pop_all(p, node)				\
+	rseq_list_pop_all_this_cpu_(RSEQ_WORD_(p), RSEQ_SAME_(p, node))
+#define rseq_this_cid_list_pop_all(p, node)				\
+	rseq_list_pop_all_this_cid_(RSEQ_WORD_(p), RSEQ_SAME_(p, node))
 
 #endif
 

@@ -61,6 +61,8 @@ COUNT(rseq_this_cpu_list_push, (struct node **p, struct node *node),
       p, node, &node->next)
 COUNT(rseq_this_cpu_list_pop,
       (struct node **p, struct node **node, size_t off), p, node, off)
+COUNT(rseq_this_cpu_list_pop_all, (struct node **p, struct node **node),
+      p, node)
 
 /* By transactions on a guard, with their loops and bodies. */
 struct slot {

@@ -71,6 +71,19 @@ static inline void linger(void)
 		;
 }
 
+/* Of a chain, of which nobody else has a node; it may have become a ring. */
+static struct node *last_of(struct node *node, long *wrong)
+{
+	int steps = 0;
+
+	for (; ++node->moves, node->next; node = node->next)
+		if (++steps == NODES) {
+			++*wrong;
+			break;
+		}
+	return node;
+}
+
 /* ---- kinds: each step does one thing, however often it is restarted ---- */
 
 #define STEP(name)	static void name(struct own *own)
@@ -152,6 +165,16 @@ STEP(list_##where)							\
 	UNTIL(where, r = rseq_list_push_release(&s->head, node,		\
 						&node->next, id);)	\
 }									\
+/* Take all and put them back as one chain, with others in front. */	\
+STEP(list_all_##where)							\
+{									\
+	struct node *first = 0, *last;					\
+	UNTIL(where, r = rseq_list_pop_all(&s->head, &first, id);	\
+	      if (r == RSEQ_DIFFERENT) return;)				\
+	last = last_of(first, &own->wrong);				\
+	UNTIL(where, r = rseq_list_push_release(&s->head, first,	\
+						&last->next, id);)	\
+}									\
 /* With a comparison: the list's head may not have changed meanwhile. */ \
 STEP(compare_list_##where)						\
 {									\
@@ -206,6 +229,17 @@ STEP(this_##where##_list)						\
 	UNTIL(where, (void)s;						\
 	      r = rseq_this_##where##_list_push(&slots->head, node,	\
 						&node->next);)		\
+}									\
+STEP(this_##where##_list_all)						\
+{									\
+	struct node *first = 0, *last;					\
+	UNTIL(where, (void)s;						\
+	      r = rseq_this_##where##_list_pop_all(&slots->head, &first); \
+	      if (r == RSEQ_DIFFERENT) return;)				\
+	last = last_of(first, &own->wrong);				\
+	UNTIL(where, (void)s;						\
+	      r = rseq_this_##where##_list_push(&slots->head, first,	\
+						&last->next);)		\
 }
 
 STEPS(cpu)
@@ -245,8 +279,8 @@ static const struct kind {
 } kinds[] = {
 	KIND(add) KIND(compare) KIND(compare_release) KIND(put) KIND(copy)
 	KIND(fetch_add) KIND(exchange) KIND(or_and) KIND(list)
-	KIND(compare_list) KIND(stack) KIND(batch)
-	THIS(add) THIS(fetch_add) THIS(list)
+	KIND(list_all) KIND(compare_list) KIND(stack) KIND(batch)
+	THIS(add) THIS(fetch_add) THIS(list) THIS(list_all)
 	{ "no_check", no_check }, { "late_store", late_store },
 };
 static const struct kind *kind;

@@ -42,6 +42,7 @@ enum { MAX_OPERANDS = 7 };
 	X(rseq_list_push_release, pointer, where, list_push,		\
 	  4, p, v, p, i)						\
 	X(rseq_list_pop, pointer, where, list_pop, 4, p, p, o, i)	\
+	X(rseq_list_pop_all, pointer, where, list_pop_all, 3, p, p, i)	\
 	X(rseq_stack_push, pointer, where, stack_push, 5, d, c, k, v, i) \
 	X(rseq_stack_push_release, pointer, where, stack_push,		\
 	  5, d, c, k, v, i)						\
@@ -64,7 +65,8 @@ enum { MAX_OPERANDS = 7 };
 	WORDS(X, rseq_##where##_add, where, add, 2, q, v)		\
 	WORDS(X, rseq_##where##_fetch_add, where, fetch_add, 3, q, v, p) \
 	X(rseq_##where##_list_push, pointer, where, list_push, 3, q, v, p) \
-	X(rseq_##where##_list_pop, pointer, where, list_pop, 3, q, p, o)
+	X(rseq_##where##_list_pop, pointer, where, list_pop, 3, q, p, o) \
+	X(rseq_##where##_list_pop_all, pointer, where, list_pop_all, 2, q, p)
 
 #define EVERY_OP_CPU(X)	EVERY_OP_ID(X, cpu) EVERY_OP_PERCPU(X, this_cpu)
 #define EVERY_OP_CID(X)	EVERY_OP_ID(X, cid) EVERY_OP_PERCPU(X, this_cid)
@@ -228,6 +230,17 @@ MODEL(list_pop, pointer)
 		return RSEQ_DIFFERENT;
 	*AS(uintptr_t, a[1]) = head;
 	*AS(uintptr_t, a[0]) = *AS(uintptr_t, head + a[2]);
+	return RSEQ_COMMITTED;
+}
+
+MODEL(list_pop_all, pointer)
+{
+	const uintptr_t head = *AS(uintptr_t, a[0]);
+
+	if (!head)
+		return RSEQ_DIFFERENT;
+	*AS(uintptr_t, a[1]) = head;
+	*AS(uintptr_t, a[0]) = 0;
 	return RSEQ_COMMITTED;
 }
 

@@ -44,6 +44,11 @@ struct by_##where {							\
 	{								\
 		return rseq_this_##where##_list_pop(p, node, off);	\
 	}								\
+	template <class T>						\
+	static rseq_result pop_all(T **p, T **node)			\
+	{								\
+		return rseq_this_##where##_list_pop_all(p, node);	\
+	}								\
 };
 BY(cpu)
 BY(cid)
@@ -132,6 +137,12 @@ template <class W> void lists()
 	COMMITS(W::pop(heads, &got, offsetof(node, next)));
 	EXPECT(got == &first);
 	DIFFERS(W::pop(heads, &got, offsetof(node, next)));
+	DIFFERS(W::pop_all(heads, &got));
+	second.next = &first;
+	COMMITS(W::push(heads, &second, &first.next));
+	COMMITS(W::pop_all(heads, &got));
+	EXPECT(got == &second && second.next == &first && !first.next);
+	DIFFERS(W::pop_all(heads, &got));
 	EXPECT(rseq_percpu_free(heads) == 0);
 
 	COMMITS(rseq_list_push(&head, &first, &first.next, id));
@@ -139,6 +150,10 @@ template <class W> void lists()
 	EXPECT(head == &second && second.next == &first && !first.next);
 	COMMITS(rseq_list_pop(&head, &got, offsetof(node, next), id));
 	EXPECT(got == &second && head == &first);
+	COMMITS(rseq_list_push_release(&head, &second, &second.next, id));
+	COMMITS(rseq_list_pop_all(&head, &got, id));
+	EXPECT(got == &second && second.next == &first && !head);
+	DIFFERS(rseq_list_pop_all(&head, &got, id));
 }
 
 /* The store that asks for no id: of words of a pointer's size. */
