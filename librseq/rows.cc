@@ -2,12 +2,6 @@
 #include "internal.hh"
 #include "rows.hh"
 
-intptr_t *rows::atomic_word(unsigned int cpu, size_t i) const
-{
-	return rseq_percpu_ptr(words + row_size(count) / sizeof(intptr_t) + i,
-			       cpu);
-}
-
 /*
  * A section that is restarted again and again (a debugger that steps does
  * that) or that cannot run here must not keep the caller: after a few tries
@@ -22,22 +16,8 @@ void rows::add(size_t i, intptr_t n) const
 		result = rseq_this_cpu_add(words + i, n);
 	if (result == RSEQ_COMMITTED)
 		return;
-	__atomic_fetch_add(atomic_word(some_cpu(), i), n, __ATOMIC_RELAXED);
-}
-
-static uintptr_t load(const intptr_t *word)
-{
-	return (uintptr_t)__atomic_load_n(word, __ATOMIC_RELAXED);
-}
-
-uintptr_t rows::sum(size_t i) const
-{
-	uintptr_t sum = 0;
-
-	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu)
-		sum += load(rseq_percpu_ptr(words + i, cpu)) +
-			load(atomic_word(cpu, i));
-	return sum;
+	__atomic_fetch_add(rseq_percpu_ptr(atomic_word(i), some_cpu()), n,
+			   __ATOMIC_RELAXED);
 }
 
 intptr_t *rows_once(intptr_t **place, size_t count)

@@ -3,6 +3,17 @@
 
 #include <rseq/percpu.h>
 
+/* The sum of a word's copies: unsigned, since it may wrap. */
+template <class T> uintptr_t percpu_sum(const T *word)
+{
+	uintptr_t sum = 0;
+
+	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu)
+		sum += (uintptr_t)__atomic_load_n(rseq_percpu_ptr(word, cpu),
+						  __ATOMIC_RELAXED);
+	return sum;
+}
+
 /*
  * Words in per-cpu memory of which each cpu has two rows: one that sections add
  * to, and behind it one that atomics add to.
@@ -25,11 +36,17 @@ struct rows {
 			rseq_percpu_alloc(row_size(count) * 2, cacheline));
 	}
 
-	/* What atomics add to, on the same cpu. */
-	intptr_t *atomic_word(unsigned int cpu, size_t i) const;
+	/* What atomics add to: per-cpu, too. */
+	intptr_t *atomic_word(size_t i) const
+	{
+		return words + row_size(count) / sizeof(intptr_t) + i;
+	}
 	/* Add without a section, or by one that has failed until now. */
 	void add(size_t i, intptr_t n) const;
-	uintptr_t sum(size_t i) const;	/* unsigned: it may wrap */
+	uintptr_t sum(size_t i) const
+	{
+		return percpu_sum(words + i) + percpu_sum(atomic_word(i));
+	}
 };
 
 /* Two threads may be the first: the one allocation that stays. */
