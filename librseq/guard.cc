@@ -113,6 +113,21 @@ static int fence(int flag, unsigned int cpu)
 	}
 }
 
+/* Only a yes is kept: a filter may refuse it to one thread. */
+bool can_fence()
+{
+	static bool known;
+
+	if (__atomic_load_n(&known, __ATOMIC_RELAXED))
+		return true;
+	errno_guard keep;
+	if (!sections_live() ||
+	    syscall(SYS_membarrier, register_private_expedited_rseq, 0, 0) != 0)
+		return false;
+	__atomic_store_n(&known, true, __ATOMIC_RELAXED);
+	return true;
+}
+
 /* ---- signals: a handler would wait for what its own thread holds ---- */
 
 static void block_signals(uint64_t *saved)

@@ -22,3 +22,6 @@ uint32_t thread_id();
 
 /* No section that began before it still runs, on any cpu: 0 or -ENOSYS. */
 int fence_all();
+
+/* Whether fence_all() is available: some kernels and filters refuse it. */
+bool can_fence();

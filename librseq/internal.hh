@@ -31,7 +31,7 @@ bool thread_exists(uint32_t thread);
  * Sleep while *word is seen, for 50 ms at most: whoever waits has to ask now
  * and then whether the holder is still there.
  */
-void sleep_on(uint32_t *word, uint32_t seen);
+void sleep_on(uint32_t *word, uint32_t seen, long nanoseconds = 50000000);
 void wake_all(uint32_t *word);
 
 /*

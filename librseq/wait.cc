@@ -26,9 +26,9 @@ bool thread_exists(uint32_t thread)
 		       0, nullptr, nullptr, 0) == 0 || errno != ESRCH;
 }
 
-void sleep_on(uint32_t *word, uint32_t seen)
+void sleep_on(uint32_t *word, uint32_t seen, long nanoseconds)
 {
-	static constexpr timespec patience = {0, 50000000};
+	const timespec patience = {0, nanoseconds};
 
 	if (syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &patience,
 		    nullptr, 0) != 0 &&

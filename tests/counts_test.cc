@@ -16,6 +16,8 @@ static const char *const operations[] = {
 	"rseq_stack_push", "rseq_stack_pop", "rseq_this_cpu_add",
 	"rseq_this_cpu_fetch_add", "rseq_this_cpu_list_push",
 	"rseq_this_cpu_list_pop", "rseq_this_cpu_list_pop_all",
+	"rseq_readers_enter", "rseq_readers_leave", "rseq_refcount_get",
+	"rseq_refcount_put",
 };
 
 static outcome count(const std::string &name, const strings &compiler)
@@ -30,8 +32,10 @@ static outcome count(const std::string &name, const strings &compiler)
 static void expect_straight(const outcome &got)
 {
 	ASSERT_TRUE(got.ok()) << got;
-	for (const std::string op : operations)
+	for (const std::string op : operations) {
 		EXPECT_EQ(got.number(op + ".taken_branches"), 0) << op << got;
+		EXPECT_EQ(got.number(op + ".fences"), 0) << op << got;
+	}
 }
 
 /* ---- the promises ---- */
@@ -150,7 +154,7 @@ static outcome walk(const std::string &name, const std::string &format,
 
 struct listing {
 	const char *name, *format, *code;
-	int instructions, stores, taken;
+	int instructions, stores, fences, taken;
 };
 
 static std::ostream &operator<<(std::ostream &to, const listing &l)
@@ -173,7 +177,7 @@ static const listing listings[] = {
 	 "      30:\tcall   80 <other>\n"
 	 "      40:\tlea    0x8(%rdi),%rcx        # 1234 <x>\n"
 	 "      44:\tmov    %rdx,(%rdi,%r10,1)\n"
-	 "      48:\tret\n", 8, 3, 1},
+	 "      48:\tret\n", 8, 3, 1, 1},
 	{"aarch64", "elf64-littleaarch64",
 	 "      10:\tldr\tx15, [x0]\n"
 	 "      14:\tb.ne\t30 <count_op+0x20>  // b.any\n"
@@ -182,14 +186,14 @@ static const listing listings[] = {
 	 "      20:\tbrk\t#0x45e0\n"
 	 "      24:\tstlr\tx15, [x0]\n"
 	 "      28:\tret\n"
-	 "      30:\tb\t80 <other>\n", 5, 1, 1},
+	 "      30:\tb\t80 <other>\n", 5, 1, 1, 1},
 	{"riscv64", "elf64-littleriscv",
 	 "      10:\tlwu\tt5,4(a5)\n"
 	 "      14:\tbgeu\tt5,a2,24 <count_op+0x14>\n"
 	 "      18:\tsub\tt6,t6,a3\n"
 	 "      1c:\tsd\tt6,0(t5) # 3120 <x>\n"
 	 "      20:\tret\n"
-	 "      24:\tj\t10 <count_op>\n", 4, 1, 0},
+	 "      24:\tj\t10 <count_op>\n", 4, 1, 0, 0},
 };
 
 INSTANTIATE_TEST_SUITE_P(, Walk, testing::ValuesIn(listings),
@@ -202,6 +206,7 @@ TEST_P(Walk, FallsThroughAndFollowsJumps)
 
 	EXPECT_EQ(got.number("op.instructions"), l.instructions) << got;
 	EXPECT_EQ(got.number("op.stores"), l.stores) << got;
+	EXPECT_EQ(got.number("op.fences"), l.fences) << got;
 	EXPECT_EQ(got.number("op.taken_branches"), l.taken) << got;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cache, ring, pool and counter set: whatever happens at once, each object is
- * in one place, each record is whole, each sum is exact; and the same where
- * rseq is off.
+ * Cache, ring, pool, counter set, readers and reference counts: whatever
+ * happens at once, each object is in one place, each record is whole, each sum
+ * is exact, nothing in use is given up; and the same where rseq is off.
  */
 #include "harness.hh"
 
@@ -198,6 +198,87 @@ TEST_P(Structures, CountersLoseNothing)
 	EXPECT_EQ(got.number("highest"), 960) << got;
 }
 
+/* ---- readers and reference counts ---- */
+
+static void expect_no_mistake(const outcome &got, long checks)
+{
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_GE(got.number("checks"), checks) << got;
+}
+
+TEST_P(Structures, WhatIsInUseIsNotGivenUp)
+{
+	const outcome got = of({"sharing", "stress", "1"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("failed"), 0) << got;
+	EXPECT_GT(got.number("reads"), 10000) << got;
+	EXPECT_GT(got.number("handled"), 100) << got;
+	EXPECT_GT(got.number("moved"), 100) << got;
+	EXPECT_GT(got.number("kills"), 10) << got;
+	EXPECT_EQ(got.number("errors"), 0) << got;
+	EXPECT_EQ(got.number("early"), 0) << got;
+	EXPECT_EQ(got.number("twice"), 0) << got;
+	EXPECT_EQ(got.number("kept"), 0) << got;
+}
+
+/* With something to happen between any two steps of a section. */
+TEST_P(Structures, ACountEndsOnceThoughItIsUsed)
+{
+	const outcome got = of({"sharing", "fight", "1"}, {
+		"-include", probes_dir() / "inject.h"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_GT(got.number("rounds"), 10) << got;
+	EXPECT_GT(got.number("used"), 10) << got;
+	EXPECT_EQ(got.number("errors"), 0) << got;
+	EXPECT_EQ(got.number("twice"), 0) << got;
+}
+
+TEST_P(Structures, ReadersAndReferencesAreAsTheModelHasThem)
+{
+	const outcome got = of({"sharing", "model"});
+
+	expect_no_mistake(got, 4000);
+	EXPECT_GT(got.number("waits"), 1000) << got;
+	EXPECT_EQ(got.number("told"), got.number("rounds")) << got;
+}
+
+TEST_P(Structures, ReadersAndReferencesNeedNoInit)
+{
+	const outcome got = of({"sharing", "api"});
+
+	expect_no_mistake(got, 36);
+	if (GetParam().off)
+		EXPECT_EQ(got.number("percpu"), 0) << got;
+}
+
+TEST_P(Structures, ReadersAndReferencesAreForked)
+{
+	const outcome got = of({"sharing", "fork"});
+
+	expect_no_mistake(got, 8);
+	EXPECT_EQ(got.number("child.wrong"), 0) << got;
+}
+
+TEST_P(Structures, ReadersAndReferencesSayThatTheFenceIsRefused)
+{
+	expect_no_mistake(of({"sharing", "refused", "before"}), 12);
+	expect_no_mistake(of({"sharing", "refused", "after"}), 7);
+}
+
+/* The writers' fence is what orders: what comes just before it is seen. */
+TEST_P(Structures, WritersSeeWhatComesBeforeTheirFence)
+{
+	const outcome got = of({"sharing", "fences"}, {"-DFENCES",
+			       "-Wl,--wrap=syscall"});
+
+	if (got.code == 77)
+		GTEST_SKIP() << "readers are counted atomically";
+	expect_no_mistake(got, 5);
+}
+
 /* ---- the examples ---- */
 
 static outcome example(const std::string &file, const strings &arguments = {})
@@ -297,7 +378,9 @@ TEST_P(SanitizedStructures, ReportNothing)
 				       strings{"ring", "drop", "1"},
 				       strings{"ring", "overwrite", "1"},
 				       strings{"pool", "1"},
-				       strings{"counters"}}) {
+				       strings{"counters"},
+				       strings{"sharing", "stress", "1"},
+				       strings{"sharing", "fork"}}) {
 		strings all = command;
 		all[0] = rseq_probe(libcs().front(), pie(), command[0], flags);
 		const outcome got = run(all);

@@ -6,6 +6,8 @@
 #include <rseq/counters.h>
 #include <rseq/histogram.h>
 #include <rseq/pool.h>
+#include <rseq/readers.h>
+#include <rseq/refcount.h>
 #include <rseq/ring.h>
 
 namespace librseq { struct in_place_t_; }
@@ -174,6 +176,53 @@ public:
 private:
 	rseq_ring r_;
 	int error_;
+};
+
+/* Readers, and writers that wait for them. */
+class readers {
+public:
+	/* Reads for as long as it lives. */
+	class reading {
+	public:
+		explicit reading(readers &of) noexcept
+			: r_(of.r_), in_(::rseq_readers_enter(&r_)) {}
+		~reading() { ::rseq_readers_leave(&r_, in_); }
+		reading(const reading &) = delete;
+		reading &operator=(const reading &) = delete;
+
+	private:
+		rseq_readers &r_;
+		rseq_reading in_;
+	};
+
+	readers() noexcept { ::rseq_readers_init(&r_); }
+	~readers() { ::rseq_readers_fini(&r_); }
+	readers(const readers &) = delete;
+	readers &operator=(const readers &) = delete;
+
+	[[nodiscard]] reading read() noexcept { return reading(*this); }
+	[[nodiscard]] int wait(int ms = -1) noexcept
+		{ return ::rseq_readers_wait(&r_, ms); }
+
+private:
+	rseq_readers r_;
+};
+
+/* A count of references, of which it has one until it is killed. */
+class refcount {
+public:
+	refcount() noexcept { ::rseq_refcount_init(&c_); }
+	~refcount() { (void)::rseq_refcount_kill(&c_); }	/* if not yet */
+	refcount(const refcount &) = delete;
+	refcount &operator=(const refcount &) = delete;
+
+	void get() noexcept { ::rseq_refcount_get(&c_); }
+	[[nodiscard]] bool put() noexcept
+		{ return ::rseq_refcount_put(&c_) == 1; }
+	[[nodiscard]] int kill() noexcept { return ::rseq_refcount_kill(&c_); }
+
+private:
+	rseq_refcount c_;
 };
 
 }

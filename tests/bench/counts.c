@@ -4,6 +4,8 @@
  * in registers; whatever does not commit goes elsewhere and never returns, so
  * the way from the first instruction to the return is that of success.
  */
+#include <rseq/readers.h>
+#include <rseq/refcount.h>
 #include <rseq/rseq.h>
 
 void failed(void) __attribute__((__noreturn__, __cold__));
@@ -33,6 +35,33 @@ void count_rseq_counter_add(const struct rseq_counter *c, size_t i, intptr_t n);
 void count_rseq_counter_add(const struct rseq_counter *c, size_t i, intptr_t n)
 {
 	rseq_counter_add(c, i, n);
+}
+
+/* The same, of those that enter and leave, or get and put. */
+struct rseq_reading count_rseq_readers_enter(struct rseq_readers *r);
+struct rseq_reading count_rseq_readers_enter(struct rseq_readers *r)
+{
+	return rseq_readers_enter(r);
+}
+
+void count_rseq_readers_leave(struct rseq_readers *r,
+			      struct rseq_reading in);
+void count_rseq_readers_leave(struct rseq_readers *r,
+			      struct rseq_reading in)
+{
+	rseq_readers_leave(r, in);
+}
+
+void count_rseq_refcount_get(struct rseq_refcount *c);
+void count_rseq_refcount_get(struct rseq_refcount *c)
+{
+	rseq_refcount_get(c);
+}
+
+int count_rseq_refcount_put(struct rseq_refcount *c);
+int count_rseq_refcount_put(struct rseq_refcount *c)
+{
+	return rseq_refcount_put(c);
 }
 
 struct node {

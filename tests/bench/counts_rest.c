@@ -3,6 +3,8 @@
  * What counts.c needs to be linked, where there may be no librseq.  Its program
  * is disassembled and never run.
  */
+#include <rseq/readers.h>
+#include <rseq/refcount.h>
 #include <rseq/rseq.h>
 
 void failed(void) __attribute__((__noreturn__));
@@ -39,6 +41,19 @@ uint32_t rseq_event_count_(void)
 void rseq_counter_add_slow_(const struct rseq_counter *c, size_t i, intptr_t n)
 {
 	(void)c, (void)i, (void)n;
+}
+
+struct rseq_reading rseq_readers_slow_(uintptr_t *count,
+				       struct rseq_reading in)
+{
+	(void)count;
+	return in;
+}
+
+int rseq_refcount_slow_(struct rseq_refcount *c, uintptr_t n)
+{
+	(void)c, (void)n;
+	return 0;
 }
 
 int rseq_begin_slow_(struct rseq_transaction *t)

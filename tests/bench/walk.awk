@@ -2,7 +2,8 @@
 # objdump -d --no-show-raw-insn PROGRAM | awk -f walk.awk: walks each function
 # count_OP (its cold part is not one) from its first instruction to its return,
 # falling through every conditional branch, and prints how many instructions,
-# stores and taken branches that is.  Where that way calls something or leaves
+# stores, fences (what orders more than a plain access, or is atomic) and taken
+# branches that is.  Where that way calls something or leaves
 # the function it is not the one of success: no figures then, but a line that
 # says so.
 
@@ -51,6 +52,15 @@ function stores(m, s) {
 	return m ~ /^(f?s[bhwdq]|sc\..*|amo.*|c\.f?s[wd].*)$/
 }
 
+function fences(m, s) {
+	if (isa ~ /x86/)
+		return s ~ /^lock / || m ~ /^[lsm]fence/ ||
+			(m ~ /^xchg/ && s ~ /[(:]/)
+	if (isa ~ /aarch64/)
+		return m ~ /^(d[ms]b|lda|stl|ldx|stx|ld(add|clr|set|eor)|swp|cas)/
+	return m ~ /^(fence|lr\.|sc\.)|\.(aq|rl|aqrl)$/
+}
+
 function returns(m) { return m ~ /^ret/ }
 function jumps(m) {
 	return m == (isa ~ /x86/ ? "jmp" : isa ~ /aarch/ ? "b" : "j")
@@ -71,12 +81,13 @@ function target(i,	s) {
 	return at[s]
 }
 
-function walk(f,	i, m, count, stored, taken) {
+function walk(f,	i, m, count, stored, fenced, taken) {
 	for (i = first[f]; of[i] == f; ) {
 		m = mnemonic(text[i])
 		if (returns(m)) {
 			print substr(f, 7) ".instructions=" count + 0
 			print substr(f, 7) ".stores=" stored + 0
+			print substr(f, 7) ".fences=" fenced + 0
 			print substr(f, 7) ".taken_branches=" taken + 0
 			return
 		}
@@ -84,6 +95,7 @@ function walk(f,	i, m, count, stored, taken) {
 		if (m !~ /^(endbr64|bti)$/)
 			count++
 		stored += stores(m, text[i])
+		fenced += fences(m, text[i])
 		if (jumps(m)) {
 			taken++
 			if (!(i = target(i)) || been[i]++)
