@@ -43,22 +43,6 @@ int here()
 }
 
 #ifdef __x86_64__
-/* gcc calls libatomic for this; the instruction is what would be inlined. */
-bool compare_and_swap_16(unsigned __int128 *at, unsigned __int128 *expect,
-			 unsigned __int128 desired)
-{
-	auto *e = reinterpret_cast<uint64_t *>(expect);
-	bool same;
-
-	__asm__ __volatile__("lock cmpxchg16b %[at]"
-			     : "=@ccz" (same), [at] "+m" (*at),
-			       "+a" (e[0]), "+d" (e[1])
-			     : "b" ((uint64_t)desired),
-			       "c" ((uint64_t)(desired >> 64))
-			     : "memory");
-	return same;
-}
-
 /* A list whose head is a pointer below a tag that counts: no ABA. */
 void cas_push_pop()
 {
@@ -68,12 +52,12 @@ void cas_push_pop()
 	do {
 		one.next = reinterpret_cast<node *>((uint64_t)old);
 		now = (((old >> 64) + 1) << 64) | (uint64_t)&one;
-	} while (!compare_and_swap_16(&l.tagged, &old, now));
+	} while (!stacks::compare_and_swap_16(&l.tagged, &old, now));
 	old = l.tagged;
 	do {
 		auto *n = reinterpret_cast<node *>((uint64_t)old);
 		now = (((old >> 64) + 1) << 64) | (uint64_t)n->next;
-	} while (!compare_and_swap_16(&l.tagged, &old, now));
+	} while (!stacks::compare_and_swap_16(&l.tagged, &old, now));
 }
 #endif
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Push a word to a bounded stack of this cpu and pop it again: in sections, and
- * in what one would use instead.  Lists are in rseq_bench.cc.
+ * in what one would use instead.  Lists are in rseq_bench.cc and cache_bench.cc.
  */
 #pragma once
 
@@ -97,6 +97,24 @@ inline void spin()
 	pop(p.spun);
 	spin_unlock(p.spin);
 }
+
+#ifdef __x86_64__
+/* gcc calls libatomic for this; the instruction is what would be inlined. */
+inline bool compare_and_swap_16(unsigned __int128 *at, unsigned __int128 *expect,
+				unsigned __int128 desired)
+{
+	auto *e = reinterpret_cast<uint64_t *>(expect);
+	bool same;
+
+	__asm__ __volatile__("lock cmpxchg16b %[at]"
+			     : "=@ccz" (same), [at] "+m" (*at),
+			       "+a" (e[0]), "+d" (e[1])
+			     : "b" ((uint64_t)desired),
+			       "c" ((uint64_t)(desired >> 64))
+			     : "memory");
+	return same;
+}
+#endif
 
 /* A division would cost as much as the update. */
 inline intptr_t after(intptr_t n)
