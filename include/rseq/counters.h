@@ -56,8 +56,8 @@ void rseq_counters_add_slow_(struct rseq_counters *s, size_t i, intptr_t n)
 #endif
 
 /* Add n to counter i, below RSEQ_COUNTERS_MAX, made or not.  Completes. */
-static inline void rseq_counters_add(struct rseq_counters *s, size_t i,
-				     intptr_t n)
+RSEQ_INLINE_ void rseq_counters_add(struct rseq_counters *s, size_t i,
+				    intptr_t n)
 {
 	intptr_t *const segment = i < RSEQ_COUNTERS_MAX ?
 		__atomic_load_n(&s->segment[i / RSEQ_COUNTERS_SEGMENT_],

@@ -32,7 +32,7 @@ public:
 
 	/* 0 or -errno; without counters adding does nothing. */
 	[[nodiscard]] int error() const noexcept { return error_; }
-	void add(size_t i, intptr_t n = 1) noexcept
+	[[gnu::always_inline]] void add(size_t i, intptr_t n = 1) noexcept
 		{ ::rseq_counter_add(&c_, i, n); }
 	[[nodiscard]] intptr_t sum(size_t i) const noexcept
 		{ return ::rseq_counter_sum(&c_, i); }

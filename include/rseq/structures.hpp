@@ -127,7 +127,7 @@ public:
 
 	long make(const char *name = nullptr) noexcept
 		{ return ::rseq_counters_make(&s_, name); }
-	void add(size_t i, intptr_t n = 1) noexcept
+	[[gnu::always_inline]] void add(size_t i, intptr_t n = 1) noexcept
 		{ ::rseq_counters_add(&s_, i, n); }
 	[[nodiscard]] intptr_t sum(size_t i) const noexcept
 		{ return ::rseq_counters_sum(&s_, i); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Push a word to a bounded stack of this cpu and pop it again: in sections, and
- * in what one would use instead.  Lists are in rseq_bench.cc and cache_bench.cc.
+ * in what one would use instead.  Lists: in rseq_bench.cc, cache_bench.cc.
  */
 #pragma once
 
@@ -100,7 +100,8 @@ inline void spin()
 
 #ifdef __x86_64__
 /* gcc calls libatomic for this; the instruction is what would be inlined. */
-inline bool compare_and_swap_16(unsigned __int128 *at, unsigned __int128 *expect,
+inline bool compare_and_swap_16(unsigned __int128 *at,
+				unsigned __int128 *expect,
 				unsigned __int128 desired)
 {
 	auto *e = reinterpret_cast<uint64_t *>(expect);
