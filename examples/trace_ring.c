@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <rseq/ring.h>
 
@@ -40,23 +39,21 @@ static void see(void *arg, unsigned int cpu, const void *data, size_t len)
 
 int main(int argc, char **argv)
 {
-	const char *const name = argc > 1 ? argv[1] : "trace";
-	const int fd = open(name, O_RDWR | O_CREAT, 0600);
+	const int fd = open(argv[1], O_RDWR | O_CREAT, 0600);
 	pthread_t thread[THREADS];
 
-	if (rseq_ring_init(&trace, 1 << 16, RSEQ_RING_OVERWRITE, fd))
-		return EXIT_FAILURE;
+	if (argc < 2 || rseq_ring_init(&trace, 65536, RSEQ_RING_OVERWRITE, fd))
+		return 1;
 	for (size_t i = 0; i < THREADS; ++i)
 		if (pthread_create(&thread[i], NULL, work, (void *)i))
-			return EXIT_FAILURE;
+			return 1;
 	for (int i = 0; i < THREADS; ++i)
 		pthread_join(thread[i], NULL);
 	rseq_ring_fini(&trace);		/* as if the program were gone */
 
 	if (rseq_ring_attach(&trace, fd) ||
 	    rseq_ring_read(&trace, see, NULL) < 0)
-		return EXIT_FAILURE;
+		return 1;
 	for (int i = 0; i < THREADS; ++i)
 		printf("last.%d=%d\n", i, last[i]);
-	return EXIT_SUCCESS;
 }
