@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <rseq/cache.h>
+#include "debug.hh"
 #include "guard.hh"
 #include "internal.hh"
 #include "live.hh"
@@ -429,4 +430,33 @@ void rseq_cache_read(const struct rseq_cache *c,
 	for (unsigned int cpu = 0; c->stacks && cpu < rseq_cpu_limit(); ++cpu)
 		stats->held += count_in(load(section_stack(c, cpu))) +
 			count_in(load(locked_stack(c, cpu)));
+}
+
+/* ---- for the checks: is an object on a stack? ---- */
+
+static bool on_stack(const uintptr_t *stack, const void *object)
+{
+	const uintptr_t count = count_in(load(stack));
+
+	for (uintptr_t i = 1; i <= count; ++i)
+		if (load(stack + i) == (uintptr_t)object)
+			return true;
+	return false;
+}
+
+/*
+ * What was read may be the slot before a push and the count behind it: look
+ * again when the stores of all sections that had begun are there to see.
+ */
+bool cache_holds(const rseq_cache *c, const void *object)
+{
+	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu) {
+		const uintptr_t *const stacks[] = {section_stack(c, cpu),
+						   locked_stack(c, cpu)};
+		for (const uintptr_t *stack : stacks)
+			if (on_stack(stack, object) && fence_all() == 0 &&
+			    on_stack(stack, object))
+				return true;
+	}
+	return false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <rseq/event.h>
+#include "debug.hh"
 
 #ifndef RSEQ_LIBC_LINE_
 __thread uint32_t rseq_thread_event_;
@@ -25,7 +26,7 @@ static inline uint32_t *event_word()
  * Without a registration, or by a kernel that leaves rseq_cs alone, the token
  * would never be taken away, so none is left and every call counts.
  */
-uint32_t rseq_event_count_(void) noexcept
+uint32_t count_event()
 {
 #ifndef RSEQ_NO_SECTIONS_
 	if (rseq_usable())
@@ -33,6 +34,25 @@ uint32_t rseq_event_count_(void) noexcept
 			(uintptr_t)&rseq_event_token_;
 #endif
 	return __atomic_add_fetch(event_word(), 1, __ATOMIC_RELAXED);
+}
+
+uint32_t rseq_event_count_(void) noexcept
+{
+	const void *const caller = __builtin_return_address(0);
+
+	return __builtin_expect(watch_wanted() == watch::always, 0) ?
+		watched_event(caller) : count_event();
+}
+
+bool token_published()
+{
+	return !rseq_cs_differs_(&rseq_event_token_);
+}
+
+void take_token()
+{
+	if (token_published())
+		rseq_prepare_unload();
 }
 
 #ifndef RSEQ_NO_SECTIONS_
@@ -86,6 +106,7 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 	return RSEQ_COMMITTED;
 abort:
 disturbed:
+	report_system_call(event, v, __builtin_return_address(0));
 	return rseq_sections_work_here_() ? rseq_abort_result_() :
 		RSEQ_UNAVAILABLE;
 }

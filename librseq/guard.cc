@@ -339,6 +339,15 @@ int rseq_guard_lock_(struct rseq_guard *guard, unsigned int cpu,
 	return guard_lock(guard_of(guard, cpu), cpu, hold);
 }
 
+uint32_t guard_holder(const rseq_hold *hold)
+{
+	const uintptr_t now = load(hold->guard);
+
+	return names_holder && (now & 1) &&
+		(uint32_t)now == ((uint32_t)hold->word | 1) ?
+		(uint32_t)(now >> half) : 0;
+}
+
 /*
  * A hold that was lost is left alone: a forked child, in which the holder has
  * another id, may have had the guard taken over.

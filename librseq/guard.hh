@@ -17,6 +17,9 @@ int guard_hold(rseq_transaction *t, unsigned int cpu);
 /* Begin where no section runs in the process: the cpu, or -EDEADLK. */
 int guard_begin_any(rseq_transaction *t);
 
+/* The thread that has locked what hold describes, if the guard says so. */
+uint32_t guard_holder(const rseq_hold *hold);
+
 /* The calling thread's id, without a system call but for the first time. */
 uint32_t thread_id();
 

@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include <rseq/pool.h>
+#include "debug.hh"
 #include "internal.hh"
 
 /* The beginning of a slab; objects follow, at a multiple of 64. */
@@ -255,18 +256,44 @@ void rseq_pool_read(struct rseq_pool *p, struct rseq_pool_stats *stats) noexcept
 	stats->shared = shared_objects(p);
 }
 
-int rseq_pool_owns(struct rseq_pool *p, const void *object) noexcept
+/* Under the lock: does an object of this pool's begin there? */
+static bool is_object(const rseq_pool *p, const void *object)
 {
 	const rseq_slab_ *const slab = slab_of(object);
 	const size_t offset = (size_t)((const char *)object -
 				       (const char *)slab);
-	if (!p->size)
-		return 0;
-	thread_lock lock(&p->lock);
-	for (rseq_slab_ *s = p->slabs; lock.held && s; s = s->next)
+
+	for (rseq_slab_ *s = p->slabs; s; s = s->next)
 		if (s == slab)
 			return offset >= header &&
 				(offset - header) % p->size == 0 &&
 				(offset - header) / p->size < p->per_slab;
-	return 0;
+	return false;
+}
+
+int rseq_pool_owns(struct rseq_pool *p, const void *object) noexcept
+{
+	if (!p->size)
+		return 0;
+	thread_lock lock(&p->lock);
+	return lock.held && is_object(p, object);
+}
+
+/*
+ * For the checks.  What handlers have put aside is not looked at: it may be on
+ * its way.
+ */
+pool_object pool_knows(rseq_pool *p, const void *object)
+{
+	if (!p->size)
+		return pool_object::foreign;
+	thread_lock lock(&p->lock);
+	if (!lock.held)
+		return pool_object::unknown;
+	if (!is_object(p, object))
+		return pool_object::foreign;
+	for (auto *f = static_cast<free_object *>(p->free); f; f = next_of(f))
+		if (f == object)
+			return pool_object::shared;
+	return pool_object::elsewhere;
 }

@@ -11,6 +11,7 @@
 
 #include <rseq/ring.h>
 #include <rseq/word.h>
+#include "debug.hh"
 #include "guard.hh"
 #include "internal.hh"
 #include "live.hh"
@@ -332,6 +333,20 @@ void rseq_ring_commit(struct rseq_ring *r, void *record) noexcept
 		return;
 	__atomic_fetch_and((uint64_t *)record - 1, ~busy, __ATOMIC_RELEASE);
 	wake_reader(r);
+}
+
+/* ---- for the checks ---- */
+
+bool ring_has(const rseq_ring *r, const void *record)
+{
+	const uintptr_t at = (uintptr_t)record - (uintptr_t)r->memory;
+
+	return r->memory && at >= 2 * page + 8 && at < r->mapped && at % 8 == 0;
+}
+
+bool ring_awaits(const void *record)
+{
+	return load((const uint64_t *)record - 1) & busy;
 }
 
 /* ---- reading ---- */

@@ -146,6 +146,7 @@ TEST_P(Headers, CompileUnderTheFlagsOfTheirHosts)
 		{"-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wundef",
 		 "-Wcast-qual", "-Wcast-align", "-Wredundant-decls",
 		 "-Wpointer-arith", "-Wwrite-strings", "-Wfloat-equal"},
+		{"-DRSEQ_DEBUG"},
 #ifdef __x86_64__
 		{"-masm=intel"},
 		{"-mgeneral-regs-only"},

@@ -65,7 +65,8 @@ size_t rseq_cache_get_n(struct rseq_cache *c, void **objects, size_t n)
 	RSEQ_MUST_CHECK_;
 
 /* Put n objects: 0 or -EINVAL. */
-int rseq_cache_put_n(struct rseq_cache *c, void **objects, size_t n);
+int rseq_cache_put_n(struct rseq_cache *c, void **objects, size_t n)
+	RSEQ_CHECKED_(cache_put_n);
 
 /* What has become of the objects so far. */
 void rseq_cache_read(const struct rseq_cache *c,
@@ -122,6 +123,9 @@ static inline void *rseq_cache_get(struct rseq_cache *c)
 /* Put an object that is not NULL: 0 or -EINVAL.  Always completes. */
 static inline int rseq_cache_put(struct rseq_cache *c, void *object)
 {
+	RSEQ_DEBUG_(const int wrong = rseq_debug_put_(c, object);
+		if (wrong)
+			return wrong;)
 	rseq_tsan_release_(object);
 	if (__builtin_expect(c->stacks && object &&
 			     rseq_cache_push_(c->stacks,

@@ -33,6 +33,8 @@ RSEQ_INLINE_ uint32_t rseq_event(void)
 {
 	uint32_t event;
 
+	RSEQ_DEBUG_(if (1)
+		event = rseq_debug_event_(); else)
 	if (__builtin_expect(rseq_cs_differs_(&rseq_event_token_), 0)) {
 		event = rseq_event_count_();
 	} else {
@@ -51,6 +53,9 @@ RSEQ_OP_ rseq_undisturbed_(uint32_t event, uintptr_t *v, uintptr_t newv)
 {
 	enum rseq_result result;
 
+	RSEQ_DEBUG_(if (rseq_usable() &&
+			rseq_debug_chance_(RSEQ_RESTART_ONE_IN_))
+		return RSEQ_RESTARTED;)
 	rseq_touch_(v, sizeof *v);
 	rseq_tsan_release_(v);
 	result = rseq_store_undisturbed_(event, v, newv);

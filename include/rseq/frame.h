@@ -3,6 +3,7 @@
 #define RSEQ_FRAME_H
 
 #include <rseq/cpu.h>
+#include <rseq/debug.h>
 #include <rseq/sanitize.h>
 #include <rseq/section.h>
 
@@ -170,6 +171,9 @@ RSEQ_OP_ name(RSEQ_WITH_ parameters RSEQ_ID_##where##_)			\
 {									\
 	if (!RSEQ_USABLE_##where##_)					\
 		return RSEQ_UNAVAILABLE;				\
+	RSEQ_DEBUG_(if (rseq_usable() &&				\
+			rseq_debug_chance_(RSEQ_RESTART_ONE_IN_))	\
+		return RSEQ_RESTARTED;)					\
 	RSEQ_FIND_##where##_						\
 	first								\
 	rseq_tsan_release_(v);						\

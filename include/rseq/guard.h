@@ -55,14 +55,18 @@ int rseq_guard_lock(struct rseq_guard *guard, unsigned int cpu,
 {
 	const int ret = rseq_guard_lock_(guard, cpu, hold);
 
-	if (ret == 0)
+	if (ret == 0) {
+		RSEQ_DEBUG_(rseq_debug_lock_(hold);)
 		rseq_tsan_acquire_(hold->guard);
+	}
 	return ret;
 }
 
 /* Let them in again; those that had begun before run their body again. */
 RSEQ_INLINE_ void rseq_guard_unlock(struct rseq_hold *hold)
 {
+	RSEQ_DEBUG_(if (rseq_debug_unlock_(hold))
+		return;)
 #ifdef RSEQ_TSAN_
 	if (hold->guard)
 		rseq_tsan_release_(hold->guard);

@@ -84,6 +84,8 @@ static inline void rseq_pool_free(struct rseq_pool *p, void *object)
 {
 	if (!object)
 		return;
+	RSEQ_DEBUG_(if (rseq_debug_free_(p, object))
+		return;)
 	rseq_poison_(object, p->size);
 	(void)rseq_cache_put(&p->cache, object);
 }

@@ -58,18 +58,20 @@ int rseq_ring_attach(struct rseq_ring *r, int fd) RSEQ_NOTHROW_
 	RSEQ_MUST_CHECK_;
 
 /* Unmap it.  No thread uses the ring any more. */
-void rseq_ring_fini(struct rseq_ring *r) RSEQ_NOTHROW_;
+void rseq_ring_fini(struct rseq_ring *r)
+	RSEQ_NOTHROW_CHECKED_(ring_fini);
 
 /* Write a record: 0, -ENOSPC if it was dropped, or -EINVAL. */
 int rseq_ring_write(struct rseq_ring *r, const void *data, size_t len)
 	RSEQ_NOTHROW_;
 
 /* Room for a record of len bytes, to be filled in; NULL if there is none. */
-void *rseq_ring_reserve(struct rseq_ring *r, size_t len) RSEQ_NOTHROW_
-	RSEQ_MUST_CHECK_;
+void *rseq_ring_reserve(struct rseq_ring *r, size_t len)
+	RSEQ_NOTHROW_CHECKED_(ring_reserve) RSEQ_MUST_CHECK_;
 
 /* The record is filled in. */
-void rseq_ring_commit(struct rseq_ring *r, void *record) RSEQ_NOTHROW_;
+void rseq_ring_commit(struct rseq_ring *r, void *record)
+	RSEQ_NOTHROW_CHECKED_(ring_commit);
 
 /* Call see for each record, in the order of each cpu: how many, or -errno. */
 typedef void rseq_ring_see_t(void *arg, unsigned int cpu, const void *data,

@@ -78,6 +78,7 @@ RSEQ_MUST_CHECK_ RSEQ_INLINE_ int rseq_begin(struct rseq_transaction *t)
 	struct rseq_transaction slow;
 	int ret;
 
+	RSEQ_DEBUG_(rseq_debug_begin_(t);)
 	if (cpu >= 0 && t->left > 0 &&
 	    rseq_sections_work_here_() && rseq_look_(t, cpu))
 		return cpu;
@@ -93,8 +94,10 @@ RSEQ_MUST_CHECK_ RSEQ_INLINE_ int rseq_begin(struct rseq_transaction *t)
 	t->word = slow.word;
 	t->cpu = slow.cpu;
 	t->left = slow.left;
-	if (ret < 0)
+	if (ret < 0) {
+		RSEQ_DEBUG_(rseq_debug_end_(t);)
 		return ret;	/* what t holds, it holds still */
+	}
 	t->hold = rseq_copy_hold_(&slow.hold);
 	rseq_tsan_acquire_(t->guard);
 	if (t->hold.guard && (t->hold.state & RSEQ_LOCKED_))
@@ -114,6 +117,7 @@ RSEQ_INLINE_ void rseq_let_go_(struct rseq_transaction *t)
 /* End a transaction that shall store nothing. */
 RSEQ_INLINE_ void rseq_cancel(struct rseq_transaction *t)
 {
+	RSEQ_DEBUG_(rseq_debug_end_(t);)
 	t->left = t->guards ? RSEQ_ATTEMPTS : 0;
 	rseq_let_go_(t);
 }
@@ -140,6 +144,13 @@ RSEQ_INLINE_ enum rseq_result rseq_done_(struct rseq_transaction *t)
 	RSEQ_COUNT_(commits);
 	return RSEQ_COMMITTED;
 }
+
+/* A commit that is refused: it was not begun, or the body shall run again. */
+#define RSEQ_REFUSE_							\
+	RSEQ_DEBUG_(if (rseq_debug_commit_(t)) {			\
+		rseq_let_go_(t);					\
+		return rseq_conflict_(t);				\
+	})
 
 /* Is the guard this thread's, for the stores of a commit? */
 RSEQ_INLINE_ int rseq_hold_now_(struct rseq_transaction *t)
@@ -181,6 +192,7 @@ RSEQ_OP_ name parameters						\
 	const uintptr_t word = t->word, next = word + 2;		\
 	const rseq_cpu_t id = { t->cpu };				\
 									\
+	RSEQ_REFUSE_							\
 	if (__builtin_expect(!!t->hold.guard, 0)) {			\
 		if (!rseq_hold_now_(t))					\
 			return rseq_conflict_(t);			\
@@ -211,6 +223,7 @@ conflict:								\
 #define RSEQ_COMMITS_(name, parameters, held, ...)			\
 RSEQ_OP_ name parameters						\
 {									\
+	RSEQ_REFUSE_							\
 	if (!t->hold.guard || !rseq_hold_now_(t))			\
 		return rseq_conflict_(t);				\
 	held								\
@@ -274,6 +287,7 @@ RSEQ_OP_ name(struct rseq_transaction *t, void *dst, const void *src,	\
 {									\
 	if (len > RSEQ_BLOCK_MAX && !t->hold.guard &&			\
 	    t->left != RSEQ_NO_LOCK_) {					\
+		RSEQ_DEBUG_(rseq_debug_end_(t);)			\
 		t->left = 0;						\
 		return RSEQ_RESTARTED;					\
 	}								\
@@ -285,6 +299,7 @@ RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block, 64),
 	   RSEQ_NAME_(rseq_commit_block_fit, 64), uint64_t)
 #undef RSEQ_MAKE_
 #undef RSEQ_HELD_STORE_
+#undef RSEQ_REFUSE_
 #undef RSEQ_COMMITS_
 
 #ifdef __cplusplus
