@@ -200,6 +200,57 @@ static void restored_header_and_used(void)
 	printf("usable=%zu\n", malloc_usable_size(p));
 }
 
+/* A replay: every byte that a wild write can reach is as it was. */
+static unsigned char *replayed(void)
+{
+	static unsigned char image[1 << 15];
+	unsigned char *p = block();
+	const size_t reach = 16 + size + size / 4 + 32;
+	const unsigned long long before = held();
+
+	memcpy(image, p - 16, reach);
+	free(p);
+	printf("cached=%d\n", held() > before);
+	memcpy(p - 16, image, reach);
+	return p;
+}
+
+static void replayed_block(void)
+{
+	unsigned char *p = replayed();
+
+	ready();
+	free(p);
+}
+
+static void replayed_block_elsewhere(void)
+{
+	unsigned char *p;
+
+	go_to(0);
+	p = replayed();
+	go_to(1);
+	ready();
+	free(p);
+}
+
+static void replayed_block_and_resized(void)
+{
+	unsigned char *p = replayed();
+
+	ready();
+	p = realloc(p, size + 5000);
+	printf("got=%d\n", p != NULL);
+}
+
+static void replayed_block_and_used(void)
+{
+	unsigned char *p = replayed();
+
+	ready();
+	printf("usable=%zu\n", malloc_usable_size(p));
+}
+
 static void realloc_freed(void)
 {
 	unsigned char *p = freed();
@@ -357,7 +408,9 @@ static const struct {
 	CASE(none), CASE(double_free), CASE(double_free_later),
 	CASE(double_free_elsewhere), CASE(double_free_by_thread),
 	CASE(double_free_at_once), CASE(restored_header),
-	CASE(restored_header_and_used), CASE(realloc_freed),
+	CASE(restored_header_and_used), CASE(replayed_block),
+	CASE(replayed_block_elsewhere), CASE(replayed_block_and_resized),
+	CASE(replayed_block_and_used), CASE(realloc_freed),
 	CASE(shrink_freed), CASE(usable_freed), CASE(foreign_stack),
 	CASE(foreign_data), CASE(misaligned_by_1), CASE(misaligned_by_8),
 	CASE(interior), CASE(interior_of_zeros), CASE(overflow),
