@@ -52,6 +52,8 @@ TEST_F(Installed, IsWhatTheTreeHas)
 		"lib/cmake/librseq/librseq-config-version.cmake",
 		"lib/cmake/librseq/librseq-config.cmake",
 		"lib/pkgconfig/librseq.pc",
+		"lib/pkgconfig/librseq-ffi.pc",
+		"include/rseq/ffi.h",
 		"share/gdb/auto-load/usr/local/lib/" +
 			real.filename().string() + "-gdb.py",
 		"share/librseq/librseq-gdb.py",
@@ -73,10 +75,10 @@ TEST_F(Installed, IsWhatTheTreeHas)
 				    e.path().extension().string().substr(1) +
 				    "/" + e.path().filename().string());
 	std::set<std::string> got = files_below(prefix);
-	/* The library's own names are libtool's. */
+	/* The libraries' own names are libtool's. */
 	std::erase_if(got, [](const std::string &name) {
 		return std::regex_match(name,
-			std::regex("lib/librseq\\.(so(\\.\\d+)*|a|la)"));
+			std::regex("lib/librseq(-ffi)?\\.(so(\\.\\d+)*|a|la)"));
 	});
 	EXPECT_GT(want.size(), 80u);
 	for (const std::string &name : want)
@@ -182,6 +184,32 @@ TEST_F(Installed, AProgramBuildsWithPkgConfigAndRuns)
 	EXPECT_TRUE(ran.ok()) << ran;
 }
 
+/* What no header defines, from librseq-ffi, and librseq with it. */
+TEST_F(Installed, AProgramThatInlinesNothingBuildsWithPkgConfig)
+{
+	if (!have("pkg-config"))
+		GTEST_SKIP() << "no pkg-config";
+	const fs::path source = root / "calls.c";
+	std::ofstream(source) << "#include <rseq/ffi.h>\n"
+		"unsigned int rseq_cpu_limit(void);\n"
+		"int main(void) { return rseq_ffi_cpu_start() >= "
+		"rseq_cpu_limit() || rseq_ffi_sizeof_counter() < 8; }\n";
+	for (const std::string flag : { "", "--static " }) {
+		const fs::path program = root / ("calls" + flag.substr(0, 8));
+		const outcome built = sh("PKG_CONFIG_PATH=" +
+			(prefix / "lib/pkgconfig").string() +
+			" PKG_CONFIG_SYSROOT_DIR=" + root.string() +
+			"; export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR; " +
+			cc() + " " + flag.substr(1 - flag.empty()) + " -o " +
+			program.string() + " " + source.string() +
+			" $(pkg-config " + flag + "--cflags --libs librseq-ffi)");
+		ASSERT_TRUE(built.ok()) << built;
+		const outcome ran = run({ program }, { { "LD_LIBRARY_PATH=" +
+			(prefix / "lib").string() } });
+		EXPECT_TRUE(ran.ok()) << ran;
+	}
+}
+
 /* Beside the library's real name, not that of a link to it. */
 TEST_F(Installed, GdbFindsTheCommandsOfTheLibrary)
 {
@@ -263,6 +291,7 @@ TEST_F(Consumer, OfCMakeFindsThePackage)
 	EXPECT_TRUE(has(built.out, "-z,nodelete")) << built;
 	expect_to_run(dir / "b", "shared");
 	expect_to_run(dir / "b", "static");
+	expect_to_run(dir / "b", "ffi");
 	/* Until 1.0 another minor version is another API. */
 	const outcome other = sh("cd " + dir.string() + " && sed -i 's/librseq "
 		"0.1/librseq 0.2/' CMakeLists.txt && cmake -S . -B c "
@@ -369,6 +398,9 @@ TEST_F(Installed, VersionIsTheSameEverywhere)
 	EXPECT_TRUE(has(content(prefix /
 				"lib/cmake/librseq/librseq-config-version.cmake"),
 			"PACKAGE_VERSION \"" + version + "\""));
+	EXPECT_TRUE(has(content(prefix / "lib/pkgconfig/librseq-ffi.pc"),
+			"\nVersion: " + version + "\nRequires: librseq = " +
+			version + "\n"));
 	EXPECT_EQ(run({ prefix / "bin/rseq-info", "--version" },
 		      { { "LD_LIBRARY_PATH=" + (prefix / "lib").string() } })
 			  .out, "rseq-info " + version + "\n");

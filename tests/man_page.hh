@@ -190,7 +190,8 @@ inline std::vector<example> examples(const page &p)
 			next.source += unescaped(line) + "\n";
 		} else if (std::regex_match(line, m, prompt)) {
 			const string text = unescaped(m[1]);
-			session = text.starts_with("./");
+			session = text.starts_with("./") ||
+				  text.starts_with("python3 ");
 			(session ? next.command : next.compile) = text;
 		} else if (session) {
 			next.output += pattern(line) + "\n";

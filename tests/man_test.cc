@@ -533,6 +533,37 @@ TEST_P(Man, ProseUsesTheFieldsWords)
 	}
 }
 
+/* The same with sections and without. */
+void expect_shown(const string &in, const example &e)
+{
+	std::vector<string> settings = {""};
+
+	if (e.source.find("#include <rseq/") != string::npos ||
+	    e.source.find("librseq") != string::npos)
+		settings.push_back("GLIBC_TUNABLES=glibc.pthread.rseq=0 "
+				   "TLABI_RSEQ=0 ");
+	for (const string &setting : settings) {
+		const harness::outcome r =
+		    sh(in + setting + "timeout 60 " + e.command);
+		EXPECT_EQ(r.code, 0) << setting << e.file << ":\n" << r.out;
+		EXPECT_TRUE(std::regex_match(r.out, std::regex(e.output)))
+		    << setting << e.file << " said:\n"
+		    << r.out << "expected:\n"
+		    << e.output;
+	}
+}
+
+/* On the library that is built. */
+void expect_of_python(const scratch &s, const example &e)
+{
+	const fs::path libs = fs::path(env("TOP_BUILDDIR", ".")) / ".libs";
+
+	if (!have("python3") || !fs::exists(libs / "librseq-ffi.so"))
+		GTEST_SKIP() << "no python3, or no " << libs;
+	expect_shown("cd '" + s.dir.string() + "' && export LD_LIBRARY_PATH='" +
+		     libs.string() + "' && ", e);
+}
+
 TEST_P(Man, ExamplesDoWhatThePageShows)
 {
 	const auto all = examples(p);
@@ -545,6 +576,10 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 		GTEST_SKIP() << "rseq(2) says: " << strerror(errno);
 	for (const example &e : all) {
 		s.write(e.file, e.source);
+		if (e.command.starts_with("python3 ")) {
+			expect_of_python(s, e);
+			continue;
+		}
 		ASSERT_TRUE(std::regex_search(
 		    e.compile, std::regex("^((tlabi-g)?cc?|c\\+\\+)( -std=\\S+)? "
 					  "-o \\S+ ")))
@@ -563,22 +598,7 @@ TEST_P(Man, ExamplesDoWhatThePageShows)
 		    " && mv '" + e.command.substr(2) + "' '" + s.dir.string() +
 		    "'");
 		ASSERT_EQ(r.code, 0) << e.file << ":\n" << r.out;
-		/* The same with sections and without. */
-		std::vector<string> settings = {""};
-		if (e.source.find("#include <rseq/") != string::npos)
-			settings.push_back(
-			    "GLIBC_TUNABLES=glibc.pthread.rseq=0 "
-			    "TLABI_RSEQ=0 ");
-		for (const string &setting : settings) {
-			r = sh(in + setting + "timeout 60 " + e.command);
-			EXPECT_EQ(r.code, 0) << setting << e.file << ":\n"
-					       << r.out;
-			EXPECT_TRUE(
-			    std::regex_match(r.out, std::regex(e.output)))
-			    << setting << e.file << " said:\n"
-			    << r.out << "expected:\n"
-			    << e.output;
-		}
+		expect_shown(in, e);
 	}
 }
 
