@@ -38,10 +38,16 @@ void wake_all(uint32_t *word);
  * A lock that names its holder, as *word: a forked child takes that of a thread
  * which it does not have.  Not held: this thread has it already, and this is a
  * signal handler or called from what it protects.
+ *
+ * While a leaf is held nothing calls back and no other lock is taken: who wants
+ * one in a thread that has another is a handler, and does not wait, since the
+ * other's holder may be waiting in a handler, too, for what is held here.
  */
 class thread_lock {
 public:
-	explicit thread_lock(uint32_t *word);
+	enum kind { leaf, callers };
+
+	explicit thread_lock(uint32_t *word, kind is = callers);
 	~thread_lock();
 	thread_lock(const thread_lock &) = delete;
 
@@ -49,6 +55,7 @@ public:
 
 private:
 	uint32_t *word_;
+	bool is_leaf_;
 };
 
 /*

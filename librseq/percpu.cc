@@ -120,7 +120,7 @@ void *rseq_percpu_alloc(size_t size, size_t align) noexcept
 	errno_guard keep;
 	const size_t n = (size + unit - 1) / unit;
 	const size_t step = align > unit ? align / unit : 1;
-	thread_lock lock(&holder);
+	thread_lock lock(&holder, thread_lock::leaf);
 
 	if (!lock.held)
 		return nullptr;
@@ -145,7 +145,7 @@ int rseq_percpu_free(void *p) noexcept
 		return 0;
 	errno_guard keep;
 	char *const at = static_cast<char *>(rseq_copy_of_(p, 0));
-	thread_lock lock(&holder);
+	thread_lock lock(&holder, thread_lock::leaf);
 
 	if (!lock.held)
 		return -EDEADLK;

@@ -112,7 +112,7 @@ void share_aside(rseq_pool *p)
 size_t refill(void *arg, void **objects, size_t n)
 {
 	rseq_pool *const p = static_cast<rseq_pool *>(arg);
-	thread_lock lock(&p->lock);
+	thread_lock lock(&p->lock, thread_lock::leaf);
 	size_t k = 0;
 
 	if (!lock.held)		/* a handler in the middle of this */
@@ -130,7 +130,7 @@ size_t refill(void *arg, void **objects, size_t n)
 void drain(void *arg, void **objects, size_t n)
 {
 	rseq_pool *const p = static_cast<rseq_pool *>(arg);
-	thread_lock lock(&p->lock);
+	thread_lock lock(&p->lock, thread_lock::leaf);
 
 	for (size_t i = 0; i < n; ++i)
 		if (lock.held)
@@ -230,7 +230,7 @@ long rseq_pool_trim(struct rseq_pool *p) noexcept
 	if (ret)
 		return ret;
 	errno_guard keep;
-	thread_lock lock(&p->lock);
+	thread_lock lock(&p->lock, thread_lock::leaf);
 	if (!lock.held)
 		return -EDEADLK;
 	share_aside(p);
@@ -245,7 +245,7 @@ void rseq_pool_read(struct rseq_pool *p, struct rseq_pool_stats *stats) noexcept
 	if (!p->size)
 		return;
 	rseq_cache_read(&p->cache, &cached);
-	thread_lock lock(&p->lock);
+	thread_lock lock(&p->lock, thread_lock::leaf);
 	if (!lock.held)
 		return;
 	for (rseq_slab_ *s = p->slabs; s; s = s->next)
@@ -275,7 +275,7 @@ int rseq_pool_owns(struct rseq_pool *p, const void *object) noexcept
 {
 	if (!p->size)
 		return 0;
-	thread_lock lock(&p->lock);
+	thread_lock lock(&p->lock, thread_lock::leaf);
 	return lock.held && is_object(p, object);
 }
 
@@ -287,7 +287,7 @@ pool_object pool_knows(rseq_pool *p, const void *object)
 {
 	if (!p->size)
 		return pool_object::foreign;
-	thread_lock lock(&p->lock);
+	thread_lock lock(&p->lock, thread_lock::leaf);
 	if (!lock.held)
 		return pool_object::unknown;
 	if (!is_object(p, object))

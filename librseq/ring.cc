@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -253,23 +252,13 @@ int write_locked(rseq_ring *r, const void *data, uint64_t len, uint64_t state,
 	errno_guard keep;
 	const unsigned int cpu = some_cpu() % r->cpus;
 	const ring to = locked_ring(r, cpu);
-	const uint64_t self = thread_id();
+	thread_lock lock(reinterpret_cast<uint32_t *>(&to.h->lock),
+			 thread_lock::leaf);
 	int ret = -ENOSPC;
 
-	for (;;) {
-		uint64_t holder = 0;
-		if (__atomic_compare_exchange_n(&to.h->lock, &holder, self,
-				false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-			break;
-		if (holder == self) {	/* a handler in the middle of it */
-			drop(r, cpu);
-			return -ENOSPC;
-		}
-		if (!thread_exists((uint32_t)holder))
-			__atomic_compare_exchange_n(&to.h->lock, &holder, 0,
-				false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-		else
-			sched_yield();
+	if (!lock.held) {	/* a handler in the middle of it */
+		drop(r, cpu);
+		return ret;
 	}
 	for (;;) {
 		const plan p = make_plan(to, r->flags, len, state);
@@ -287,7 +276,6 @@ int write_locked(rseq_ring *r, const void *data, uint64_t len, uint64_t state,
 			break;
 		}
 	}
-	store(&to.h->lock, 0);
 	if (ret)
 		drop(r, cpu);
 	return ret;

@@ -44,12 +44,20 @@ void wake_all(uint32_t *word)
 
 static constexpr uint32_t waiters = 1u << 31;	/* no thread id has it */
 
-thread_lock::thread_lock(uint32_t *word) : word_(word)
+/* Leaves that this thread has or wants. */
+static __thread unsigned int leaves NO_ALLOCATION;
+
+thread_lock::thread_lock(uint32_t *word, kind is)
+	: word_(word), is_leaf_(is == leaf)
 {
 	errno_guard keep;
+	const bool may_wait = !is_leaf_ || leaves == 0;
 	const uint32_t self = thread_id();
 	uint32_t mark = 0;
 
+	if (is_leaf_)
+		++leaves;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	for (;;) {
 		uint32_t seen = 0;
 		if (__atomic_compare_exchange_n(word, &seen, self | mark,
@@ -64,6 +72,8 @@ thread_lock::thread_lock(uint32_t *word) : word_(word)
 				__ATOMIC_RELAXED, __ATOMIC_RELAXED);
 			continue;
 		}
+		if (!may_wait)
+			return;
 		mark = waiters;
 		if ((seen & waiters) ||
 		    __atomic_compare_exchange_n(word, &seen, seen | waiters,
@@ -74,9 +84,11 @@ thread_lock::thread_lock(uint32_t *word) : word_(word)
 
 thread_lock::~thread_lock()
 {
-	if (!held)
-		return;
 	errno_guard keep;
-	if (__atomic_exchange_n(word_, 0, __ATOMIC_RELEASE) & waiters)
+
+	if (held && (__atomic_exchange_n(word_, 0, __ATOMIC_RELEASE) & waiters))
 		wake_all(word_);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (is_leaf_)
+		--leaves;
 }

@@ -94,8 +94,9 @@ TEST_P(Structures, RingKeepsRecordsWhole)
 		EXPECT_EQ(got.number("stats.read"), got.number("seen")) << got;
 		if (kind == "overwrite") {
 			/* But for handlers that interrupt a locked ring. */
-			if (!GetParam().off)
+			if (!GetParam().off) {
 				EXPECT_EQ(got.number("refused"), 0) << got;
+			}
 			EXPECT_GT(got.number("stats.overwritten"), 0) << got;
 		}
 	}
@@ -250,8 +251,9 @@ TEST_P(Structures, ReadersAndReferencesNeedNoInit)
 	const outcome got = of({"sharing", "api"});
 
 	expect_no_mistake(got, 36);
-	if (GetParam().off)
+	if (GetParam().off) {
 		EXPECT_EQ(got.number("percpu"), 0) << got;
+	}
 }
 
 TEST_P(Structures, ReadersAndReferencesAreForked)
@@ -277,6 +279,111 @@ TEST_P(Structures, WritersSeeWhatComesBeforeTheirFence)
 	if (got.code == 77)
 		GTEST_SKIP() << "readers are counted atomically";
 	expect_no_mistake(got, 5);
+}
+
+/* ---- all at once, with a delay between any two steps of a section ---- */
+
+static const strings kinds = {"cache", "counters", "list", "pool", "ring",
+			      "stack"};
+
+/* Some at a time: the more there are, the more often all are disturbed. */
+static std::vector<outcome> conserve(const strings &command,
+				     const options &with = {})
+{
+	std::vector<outcome> got(kinds.size());
+	const auto work = [&](size_t i) {
+		got[i] = run(command + strings{kinds[i], "1"}, with);
+	};
+
+	if (!the_machine().virtual_one)
+		each(kinds.size(), work);
+	for (size_t i = 0; the_machine().virtual_one && i < kinds.size(); ++i)
+		work(i);
+	return got;
+}
+
+static fs::path conserve_program(const variant &v)
+{
+	const strings delays = {"-include",
+				(probes_dir() / "inject.h").string()};
+
+	return probe(v.libc, v.mode, "conserve", rseq_include_flags() +
+		     delays + strings{librseq(v.libc, delays +
+					      strings{"-fPIE"})});
+}
+
+static void expect_all_there(const outcome &got, bool sections)
+{
+	const std::string &kind = got.command[got.command.size() - 2];
+	const bool in_sections = kind == "list" || kind == "stack";
+	strings none = {"failed", "wrong", "lost", "bad_children"};
+
+	ASSERT_TRUE(got.ok()) << got;
+	/* It was the load that it should be. */
+	EXPECT_GT(got.number("signals"), 50) << got;
+	EXPECT_GT(got.number("faults"), 0) << got;
+	EXPECT_GT(got.number("forks"), 0) << got;
+	if (the_machine().cpus > 1) {
+		EXPECT_GT(got.number("migrations"), 20) << got;
+	}
+	if (!in_sections) {
+		EXPECT_GT(got.number("drains"), 0) << got;
+	} else {
+		EXPECT_GT(got.number("unavailable"), 100) << got;
+	}
+	if (sections || !in_sections) {
+		EXPECT_GT(got.number("entries"), 1000) << got;
+	}
+	if (kind == "cache")
+		none = none + strings{"unbalanced", "over"};
+	if (kind == "cache" || in_sections)
+		none = none + strings{"twice", "gaps", "untold"};
+	if (kind == "pool")
+		none = none + strings{"over", "left"};
+	if (kind == "ring")
+		none = none + strings{"different", "miscounted"};
+	for (const std::string &key : none)
+		EXPECT_EQ(got.number(key), 0) << key << got;
+}
+
+class Conserved : public testing::TestWithParam<place> {
+};
+
+static std::vector<place> dynamic_places()
+{
+	std::vector<place> all = places();
+
+	std::erase_if(all, [](const place &p) {
+		return !p.where.mode.dynamic;
+	});
+	return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(, Conserved, testing::ValuesIn(dynamic_places()),
+			 [](const auto &info) {
+				 return identifier(info.param.where.libc.name) +
+					 (info.param.off ? "_off" : "");
+			 });
+
+TEST_P(Conserved, WhenAllHappensAtOnce)
+{
+	const auto &[where, off] = GetParam();
+
+	if (!where.libc.missing.empty())
+		GTEST_SKIP() << where.libc.missing;
+	for (const outcome &got : conserve({conserve_program(where)},
+					   off ? without_rseq : options{}))
+		expect_all_there(got, !off);
+}
+
+/* By a filter, as a container has it. */
+TEST(ConservedHere, WhenRseqIsRefused)
+{
+	const variant here = {libcs().front(), pie()};
+
+	for (const outcome &got : conserve({probe(here.libc, pie(), "refuse"),
+					    "1", conserve_program(here)}))
+		expect_all_there(got, false);
 }
 
 /* ---- the examples ---- */
