@@ -465,6 +465,28 @@ TEST(StructureExamples, WordsAreCountedAsOthersDo)
 	EXPECT_GT(got.number("words"), 100) << got;
 }
 
+/* ---- in C++, without its library ---- */
+
+TEST(StructureClasses, DoWhatTheirFunctionsDo)
+{
+	const fs::path program = scratch_dir() / "structures";
+
+	for (const std::string &compiler : {cc(), clang_or_none()}) {
+		if (!have(compiler))
+			continue;
+		const outcome built = compile(strings{compiler} +
+			rseq_include_flags() + strings{"-std=c++20",
+				"-fno-exceptions", "-O2", "-Wall", "-Wextra",
+				"-Wpedantic", "-Werror", "-x", "c++",
+				probes_dir() / "structures.cc", "-x", "none",
+				librseq(libcs().front(), {"-O2", "-fPIE"}),
+				"-pthread"}, program);
+		ASSERT_TRUE(built.ok()) << built;
+		for (const options &how : {options{}, without_rseq})
+			expect_no_mistake(run({program}, how), 28);
+	}
+}
+
 /* ---- sanitizers, on the host ---- */
 
 class SanitizedStructures : public testing::TestWithParam<const char *> {

@@ -212,7 +212,12 @@ private:
 class refcount {
 public:
 	refcount() noexcept { ::rseq_refcount_init(&c_); }
-	~refcount() { (void)::rseq_refcount_kill(&c_); }	/* if not yet */
+	~refcount()
+	{
+		const int last = ::rseq_refcount_kill(&c_);	/* if not yet */
+
+		static_cast<void>(last);
+	}
 	refcount(const refcount &) = delete;
 	refcount &operator=(const refcount &) = delete;
 
