@@ -57,6 +57,13 @@ INSTANTIATE_TEST_SUITE_P(, Structures, testing::ValuesIn(places()),
 					 (info.param.off ? "_off" : "");
 			 });
 
+void expect_no_mistake(const outcome &got, long checks)
+{
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_GE(got.number("checks"), checks) << got;
+}
+
 void expect_conserved(const outcome &got)
 {
 	ASSERT_TRUE(got.ok()) << got;
@@ -74,6 +81,12 @@ void expect_conserved(const outcome &got)
 TEST_P(Structures, CacheHandsEachObjectOutOnce)
 {
 	expect_conserved(of({"cache", "2"}));
+}
+
+/* Of what was never made, put twice, forked, or left by threads that died. */
+TEST_P(Structures, CacheAnswersMisuse)
+{
+	expect_no_mistake(of({"cache_api"}), 4000);
 }
 
 TEST_P(Structures, RingKeepsRecordsWhole)
@@ -200,13 +213,6 @@ TEST_P(Structures, CountersLoseNothing)
 }
 
 /* ---- readers and reference counts ---- */
-
-static void expect_no_mistake(const outcome &got, long checks)
-{
-	ASSERT_TRUE(got.ok()) << got;
-	EXPECT_EQ(got.number("wrong"), 0) << got;
-	EXPECT_GE(got.number("checks"), checks) << got;
-}
 
 TEST_P(Structures, WhatIsInUseIsNotGivenUp)
 {

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* Each function of the cache by itself, and what bad use of it gets. */
+#define _GNU_SOURCE
+#include "checks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rseq/cache.h>
+
+enum { OBJECTS = 400 };
+
+/* How often each is out of the source: once, or there is a mistake. */
+static char out[OBJECTS];
+static struct rseq_cache cache;
+static int dies, nested = 1;
+
+static size_t refill(void *arg, void **objects, size_t n)
+{
+	size_t k = 0;
+
+	(void)arg;
+	if (dies)
+		syscall(SYS_exit, 0);
+	for (size_t i = 0; i < OBJECTS && k < n; ++i)
+		if (!out[i]) {
+			++out[i];
+			objects[k++] = &out[i];
+		}
+	return k;
+}
+
+static void drain(void *arg, void **objects, size_t n)
+{
+	(void)arg;
+	for (size_t i = 0; i < n; ++i)
+		--*(char *)objects[i];
+	if (dies)
+		syscall(SYS_exit, 0);
+	if (nested == 0)
+		nested = rseq_cache_drain(&cache);
+}
+
+static int outside(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < OBJECTS; ++i) {
+		EXPECT(out[i] == 0 || out[i] == 1);
+		n += out[i];
+	}
+	return n;
+}
+
+static int held(void)
+{
+	struct rseq_cache_stats stats;
+
+	rseq_cache_read(&cache, &stats);
+	return (int)stats.held;
+}
+
+static void expect_no_cache(void)
+{
+	void *object = out, *none;
+
+	EXPECT(!rseq_cache_get(&cache));
+	EXPECT(rseq_cache_get_n(&cache, &none, 1) == 0);
+	EXPECT(rseq_cache_put(&cache, object) == -EINVAL);
+	EXPECT(rseq_cache_put_n(&cache, &object, 1) == -EINVAL);
+	EXPECT(rseq_cache_drain(&cache) == -EINVAL);
+	EXPECT(rseq_cache_resize(&cache, 1) == -EINVAL);
+	EXPECT(held() == 0);
+	rseq_cache_fini(&cache);
+}
+
+static void refused(void)
+{
+	expect_no_cache();
+	EXPECT(rseq_cache_init(&cache, 0, refill, drain, NULL) == -EINVAL);
+	EXPECT(rseq_cache_init(&cache, RSEQ_CACHE_MAX + 1, refill, drain, NULL)
+	       == -EINVAL);
+	EXPECT(rseq_cache_init(&cache, -1u, refill, drain, NULL) == -EINVAL);
+	EXPECT(rseq_cache_init(&cache, 8, refill, NULL, NULL) == -EINVAL);
+	expect_no_cache();
+}
+
+static void used(void)
+{
+	void *many[OBJECTS], *two[2] = { &out[0], NULL };
+
+	/* No source: what is put comes out, as often as it was put. */
+	EXPECT(rseq_cache_init(&cache, 8, NULL, drain, NULL) == 0);
+	EXPECT(!rseq_cache_get(&cache));
+	EXPECT(rseq_cache_put(&cache, NULL) == -EINVAL);
+	EXPECT(rseq_cache_put_n(&cache, two, 2) == -EINVAL && held() == 0);
+	EXPECT(rseq_cache_put_n(&cache, two, 0) == 0 && held() == 0);
+	EXPECT(rseq_cache_put(&cache, two) == 0);
+	EXPECT(rseq_cache_put(&cache, two) == 0);
+	EXPECT(rseq_cache_get(&cache) == two && rseq_cache_get(&cache) == two);
+	EXPECT(!rseq_cache_get(&cache));
+	rseq_cache_fini(&cache);
+
+	/* More than it holds, and than there are. */
+	EXPECT(rseq_cache_init(&cache, 8, refill, drain, NULL) == 0);
+	EXPECT(rseq_cache_get_n(&cache, many, 0) == 0);
+	EXPECT(rseq_cache_get_n(&cache, many, OBJECTS) == OBJECTS);
+	EXPECT(!rseq_cache_get(&cache) && outside() == OBJECTS);
+	EXPECT(rseq_cache_put_n(&cache, many, OBJECTS) == 0);
+	EXPECT(held() == outside() && held() <= 16);
+	EXPECT(rseq_cache_resize(&cache, 0) == -EINVAL);
+	EXPECT(rseq_cache_resize(&cache, 9) == -EINVAL);
+	EXPECT(rseq_cache_resize(&cache, 2) == 0);
+	EXPECT(held() == outside() && held() <= 4);
+	EXPECT(rseq_cache_resize(&cache, 8) == 0);
+
+	/* A drain from a drain. */
+	EXPECT(rseq_cache_put(&cache, rseq_cache_get(&cache)) == 0);
+	nested = 0;
+	EXPECT(rseq_cache_drain(&cache) == 0 && nested == -EDEADLK);
+	EXPECT(held() == 0 && outside() == 0);
+
+	/* Gone while an object is out. */
+	many[0] = rseq_cache_get(&cache);
+	EXPECT(many[0] && *(char *)many[0] == 1);
+	rseq_cache_fini(&cache);
+	EXPECT(outside() == 1 && *(char *)many[0] == 1);
+	EXPECT(rseq_cache_put(&cache, many[0]) == -EINVAL);
+	expect_no_cache();
+	*(char *)many[0] = 0;
+}
+
+static void *get_one(void *unused)
+{
+	return rseq_cache_get(&cache) ? unused : NULL;
+}
+
+static void *drain_all(void *unused)
+{
+	return rseq_cache_drain(&cache) ? unused : NULL;
+}
+
+static void let_die(void *(*in)(void *))
+{
+	pthread_t thread;
+
+	dies = 1;
+	pthread_create(&thread, NULL, in, NULL);
+	pthread_join(thread, NULL);
+	dies = 0;
+}
+
+/* Threads that end in the source, which has done its part. */
+static void deaths(void)
+{
+	void *many[60];
+
+	EXPECT(rseq_cache_init(&cache, 64, refill, drain, NULL) == 0);
+	let_die(get_one);
+	EXPECT(rseq_cache_get_n(&cache, many, 60) == 60);
+	EXPECT(rseq_cache_put_n(&cache, many, 60) == 0);
+	EXPECT(held() == 60 && outside() == 60);
+	let_die(drain_all);
+	/* The others are there, and can be drained. */
+	EXPECT(outside() < 60 && outside() > 0);
+	EXPECT(rseq_cache_put(&cache, rseq_cache_get(&cache)) == 0);
+	EXPECT(rseq_cache_drain(&cache) == 0);
+	EXPECT(held() == 0 && outside() == 0);
+	rseq_cache_fini(&cache);
+}
+
+static void forks(void)
+{
+	int status = -1;
+	pid_t child;
+
+	EXPECT(rseq_cache_init(&cache, 8, refill, drain, NULL) == 0);
+	EXPECT(rseq_cache_put(&cache, rseq_cache_get(&cache)) == 0);
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		EXPECT(held() == outside() && held() > 0);
+		EXPECT(rseq_cache_drain(&cache) == 0 && outside() == 0);
+		_exit(wrong);
+	}
+	waitpid(child, &status, 0);
+	EXPECT(status == 0);
+	EXPECT(held() == outside() && held() > 0);
+	rseq_cache_fini(&cache);
+	EXPECT(outside() == 0);
+}
+
+static void short_of_memory(void)
+{
+	const struct rlimit none = {1 << 20, 1 << 20};
+	struct rseq_cache most;		/* of the memory that there is already */
+
+	EXPECT(rseq_cache_init(&most, RSEQ_CACHE_MAX, refill, drain, NULL) ==
+	       0);
+	setrlimit(RLIMIT_AS, &none);
+	EXPECT(rseq_cache_init(&cache, RSEQ_CACHE_MAX, refill, drain, NULL) ==
+	       -ENOMEM);
+	expect_no_cache();
+	rseq_cache_fini(&most);
+}
+
+int main(void)
+{
+	errno = 123;
+	refused();
+	used();
+	EXPECT(errno == 123);
+	deaths();
+	forks();
+	short_of_memory();
+	printf("checks=%d\nwrong=%d\n", checks, wrong);
+	return 0;
+}
