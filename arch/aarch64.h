@@ -38,15 +38,16 @@
 	"b.ne %l[" #label "]\n\t"
 
 /*
- * Bit 48 is in no address of user space: it is set by an index that is no
- * cpu's, such as -1 and -2, and by rseq_percpu_alloc() where the kernel
- * restarts nothing.
+ * Bits 48 and 49 are in no address of user space.  Bit 48 is set by an index
+ * that is no cpu's, such as -1 and -2, and by rseq_percpu_alloc() where the
+ * kernel restarts nothing; both together carry into bit 49.
  */
 #define RSEQ_PERCPU_NONE_	(1ull << 48)
 #define RSEQ_PERCPU_(index, base, label)				\
 	"ldr w13, " RSEQ_AREA_(index) "\n\t"				\
 	"add x13, %[" #base "], x13, lsl #16\n\t"			\
-	"tbnz x13, #48, %l[" #label "]\n\t"
+	"tst x13, #(3 << 48)\n\t"					\
+	"b.ne %l[" #label "]\n\t"
 #define RSEQ_BEFORE_(v)	"[%[" #v "], #-8]"
 #define RSEQ_HERE_	"[x13]"
 #define RSEQ_V(v)	"[%[" #v "]]"

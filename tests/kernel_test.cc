@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Which kernels librseq trusts to restart a section on arm64. */
-#include <gtest/gtest.h>
+#include "harness.hh"
 
 #include "librseq/kernel.hh"
 
 namespace {
+
+using namespace harness;
 
 TEST(Arm64Kernel, SkipsRestartsFrom619Until7014)
 {
@@ -21,6 +23,40 @@ TEST(Arm64Kernel, RestartsInAllOthers)
 				     "7.0.100", "7.1.8", "7.10.0", "70.0.1",
 				     "17.0.1", "", "unknown", "7" })
 		EXPECT_FALSE(arm64_skips_restarts(release)) << release;
+}
+
+/*
+ * A thread without rseq, in the pointers that such a kernel's processes have:
+ * both say no, and must not say yes together.  There is no rseq under
+ * qemu-user, and the release is what it is told.
+ */
+TEST(Arm64Kernel, WithoutRestartsAndRseqCountersAreExact)
+{
+	const std::string gcc = "aarch64-linux-gnu-gcc",
+		gxx = "aarch64-linux-gnu-g++", qemu = "qemu-aarch64-static";
+	const fs::path dir = scratch_dir() / "kernel";
+	const std::string object = dir / "counter.o", program = dir / "counter";
+	strings sources;
+
+	for (const std::string &tool : {gcc, gxx, qemu})
+		if (!have(tool))
+			GTEST_SKIP() << tool << " is not here";
+	for (const std::string &name : recipe("RSEQ_SOURCES"))
+		if (name.ends_with(".cc"))
+			sources.push_back(source_dir() / name);
+	outcome got = compile(strings{gcc} + rseq_include_flags() + strings{
+		"-std=gnu11", "-O2", "-c", probes_dir() / "counter.c"}, object);
+	ASSERT_TRUE(got.ok()) << got;
+	got = compile(strings{gxx} + rseq_include_flags() +
+		      recipe("RSEQ_CXXFLAGS") + strings{"-O2", "-static"} +
+		      sources + strings{object}, program);
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *release : {"6.18.0", "6.19.14", "7.0.13", "7.2.0"}) {
+		got = run({qemu, "-r", release, program});
+		EXPECT_TRUE(got.ok()) << release << got;
+		EXPECT_EQ(got.number("differ"), 0) << release << got;
+		EXPECT_EQ(got.number("sections"), 0) << release << got;
+	}
 }
 
 }
