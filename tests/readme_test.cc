@@ -375,7 +375,7 @@ TEST_F(Walk, ATreeThatCannotBeWrittenToIsBuiltElsewhere)
 	const string ro = "mount --bind . . && mount -o remount,ro,bind . && "
 		"cd ~/librseq\nexport TLABI_BUILD=/tmp/elsewhere\n";
 	outcome got = in_root("root", ro +
-		"./bootstrap && make -s && make -s check-TESTS TESTS=");
+		"./bootstrap && make -s");
 	EXPECT_TRUE(got.ok()) << got;
 
 	got = in_root("root", "rm configure\n" + ro + "./bootstrap");
