@@ -117,7 +117,7 @@ unpack_cxx() {
 		/^--- / {
 			from = $0
 			getline
-			keep = /\/(libstdc\+\+-v3|libgcc|include)\// &&
+			keep = $2 ~ /^b\/src\/(libstdc\+\+-v3|libgcc|include)\// &&
 				!/\/(testsuite|doc)\//
 			if (keep)
 				print from
