@@ -6,9 +6,13 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static double now(void)
 {
@@ -30,15 +34,29 @@ static double best(double (*round)(void), int rounds)
 	return min;
 }
 
+/* ---- calls ---- */
+
 static double getcpu_round(void)
 {
-	enum { calls = 200000 };
+	enum { calls = 100000 };
 	double start = now();
 
 	for (int i = 0; i < calls; ++i)
 		sched_getcpu();
 	return (now() - start) / calls;
 }
+
+static double syscall_round(void)
+{
+	enum { calls = 5000 };
+	double start = now();
+
+	for (int i = 0; i < calls; ++i)
+		getppid();
+	return (now() - start) / calls;
+}
+
+/* ---- threads ---- */
 
 static char *volatile frame;
 
@@ -50,7 +68,7 @@ static void *start(void *arg)
 
 static double create_join_round(void)
 {
-	enum { threads = 200 };
+	enum { threads = 100 };
 	double begin = now();
 
 	for (int i = 0; i < threads; ++i) {
@@ -60,6 +78,54 @@ static double create_join_round(void)
 		pthread_join(t, 0);
 	}
 	return (now() - begin) / threads;
+}
+
+/* Two threads on one cpu hand a byte to and fro: two switches a turn. */
+static int to[2], fro[2];
+
+static void *answers(void *arg)
+{
+	char byte;
+
+	while (read(to[0], &byte, 1) == 1 && byte)
+		if (write(fro[1], &byte, 1) != 1)
+			break;
+	return arg;
+}
+
+static double switch_round(void)
+{
+	enum { turns = 500 };
+	char byte = 1;
+	double begin = now();
+
+	for (int i = 0; i < turns; ++i)
+		if (write(to[1], &byte, 1) != 1 || read(fro[0], &byte, 1) != 1)
+			return 1e18;
+	return (now() - begin) / turns / 2;
+}
+
+static double switches(int rounds)
+{
+	cpu_set_t all, one;
+	pthread_t t;
+	double min;
+	int cpu = 0;
+
+	if (pipe(to) || pipe(fro) || sched_getaffinity(0, sizeof all, &all))
+		return 1e18;
+	while (!CPU_ISSET(cpu, &all))
+		++cpu;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof one, &one);
+	if (pthread_create(&t, 0, answers, 0))
+		return 1e18;
+	min = best(switch_round, rounds);
+	if (write(to[1], "", 1) == 1)
+		pthread_join(t, 0);
+	sched_setaffinity(0, sizeof all, &all);
+	return min;
 }
 
 /* TLS, TCB and the libc's own frames: from a stack's top to a thread's start */
@@ -77,10 +143,109 @@ static long thread_overhead(void)
 	return stack + sizeof stack - frame;
 }
 
-int main(void)
+/* What one thread more takes of the machine's memory, its stack untouched. */
+static pthread_barrier_t there, leave;
+
+static void *stays(void *arg)
 {
-	printf("sched_getcpu_ns=%.3f\n", best(getcpu_round, 20));
-	printf("create_join_ns=%.1f\n", best(create_join_round, 20));
-	printf("thread_overhead_bytes=%ld\n", thread_overhead());
+	pthread_barrier_wait(&there);
+	pthread_barrier_wait(&leave);
+	return arg;
+}
+
+static long resident(void)
+{
+	FILE *rollup = fopen("/proc/self/smaps_rollup", "r");
+	char line[128];
+	long kb = -1;
+
+	while (rollup && fgets(line, sizeof line, rollup))
+		if (sscanf(line, "Rss: %ld", &kb) == 1)
+			break;
+	if (rollup)
+		fclose(rollup);
+	return kb;
+}
+
+static double thread_memory(void)
+{
+	enum { threads = 256 };
+	pthread_t t[threads];
+	long before = resident();
+	double kb;
+
+	pthread_barrier_init(&there, 0, threads + 1);
+	pthread_barrier_init(&leave, 0, threads + 1);
+	for (int i = 0; i < threads; ++i)
+		if (pthread_create(&t[i], 0, stays, 0))
+			_exit(1);	/* the others wait for all */
+	pthread_barrier_wait(&there);
+	kb = (double)(resident() - before) / threads;
+	pthread_barrier_wait(&leave);
+	for (int i = 0; i < threads; ++i)
+		pthread_join(t[i], 0);
+	return before < 0 ? -1 : kb;
+}
+
+/* ---- processes ---- */
+
+static double fork_round(void)
+{
+	enum { children = 20 };
+	double begin = now();
+
+	for (int i = 0; i < children; ++i) {
+		pid_t child = fork();
+		if (child == 0)
+			_exit(0);
+		if (waitpid(child, 0, 0) != child)
+			return 1e18;
+	}
+	return (now() - begin) / children;
+}
+
+extern char **environ;
+
+/* A program that does nothing: loaded, started, ended and waited for. */
+static double exec_round(void)
+{
+	enum { children = 10 };
+	char self[] = "/proc/self/exe", nothing[] = "nothing";
+	char *argv[] = {self, nothing, 0};
+	double begin = now();
+
+	for (int i = 0; i < children; ++i) {
+		pid_t child;
+		int status;
+		if (posix_spawn(&child, self, 0, 0, argv, environ) ||
+		    waitpid(child, &status, 0) != child || status)
+			return 1e18;
+	}
+	return (now() - begin) / children;
+}
+
+/* What failed is no figure. */
+static void say(const char *what, double value)
+{
+	if (value < 0 || value >= 1e18) {
+		fprintf(stderr, "libc_bench: %s failed\n", what);
+		_exit(1);
+	}
+	printf("%s=%.*f\n", what, value < 100 ? 3 : 1, value);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "nothing") == 0)
+		return 0;
+	/* First, as long as no stack is kept for the next thread. */
+	say("thread_memory_kb", thread_memory());
+	say("thread_overhead_bytes", thread_overhead());
+	say("sched_getcpu_ns", best(getcpu_round, 20));
+	say("syscall_ns", best(syscall_round, 40));
+	say("create_join_ns", best(create_join_round, 20));
+	say("switch_ns", switches(40));
+	say("fork_ns", best(fork_round, 10));
+	say("exec_ns", best(exec_round, 10));
 	return 0;
 }
