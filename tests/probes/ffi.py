@@ -96,7 +96,7 @@ def node():
     return n, c_size_t(ctypes.addressof(n)), byref(n, ctypes.sizeof(c_size_t))
 
 
-def lists(push, pop, head, first, **where):
+def lists(push, pop, pop_all, head, first, **where):
     """Push two and pop three; head() is where the list begins, for pushing."""
     (one, one_at, one_next), (two, two_at, two_next) = node(), node()
     ran = operation(push, first, one_at, one_next, **where)
@@ -107,6 +107,15 @@ def lists(push, pop, head, first, **where):
         operation(pop, first, byref(got), c_size_t(ctypes.sizeof(c_size_t)),
                   most=COMMITTED if wanted else DIFFERENT, **where)
         expect(pop, got.value, wanted if ran else 0)
+    # A chain of both, in one step each way.
+    two[1] = one_at.value
+    operation(push, first, two_at, one_next, **where)
+    expect(push, head(), two_at.value if ran else 0)
+    for wanted in two_at.value, 0:
+        got = c_size_t(0)
+        operation(pop_all, first, byref(got),
+                  most=COMMITTED if wanted else DIFFERENT, **where)
+        expect(pop_all, got.value, wanted if ran else 0)
 
 
 def stacks(where):
@@ -165,6 +174,7 @@ def lists_percpu(where):
     """On one cpu: else what was pushed here may be missing there."""
     p = percpu(8)
     lists(f"this_{where}_list_push", f"this_{where}_list_pop",
+          f"this_{where}_list_pop_all",
           lambda: max(c[0] for c in copies(p, c_size_t)), p)
     expect("free", function("rseq_percpu_free", c_int, c_void_p)(p), 0)
 
@@ -310,8 +320,34 @@ def structures():
     call("pool_free", pool, object, result=None)
     function("rseq_pool_fini", None, c_void_p)(pool)
 
+    class Reading(ctypes.Structure):
+        _fields_ = [("phase", c_uint)]
+    readers = structure("readers")
+    init = function("rseq_readers_init", c_int, c_void_p)
+    expect("readers_init", init(readers), 0)
+    expect("sizeof_reading", len(structure("reading")), ctypes.sizeof(Reading))
+    reading = [call("readers_enter", readers, result=Reading)
+               for _ in range(2)]
+    for one in reading:
+        expect("readers_wait, in", call("readers_wait", readers, c_int(0)),
+               -errno.ETIMEDOUT)
+        call("readers_leave", readers, one, result=None)
+    expect("readers_wait", call("readers_wait", readers, c_int(-1)), 0)
+    function("rseq_readers_fini", None, c_void_p)(readers)
+
+    refcount = structure("refcount")
+    init = function("rseq_refcount_init", c_int, c_void_p)
+    expect("refcount_init", init(refcount), 0)
+    for _ in range(2):
+        call("refcount_get", refcount, result=None)
+    expect("refcount", [call("refcount_put", refcount),
+                        call("refcount_kill", refcount),
+                        call("refcount_kill", refcount),
+                        call("refcount_put", refcount)],
+           [0, 0, -errno.EINVAL, 1])
+
     for name in "guard", "cache_stats", "pool_stats", "ring", "ring_stats", \
-            "stats", "info":
+            "stats", "info", "misuse":
         expect(name, len(structure(name)) > 0, True)
 
 
@@ -340,7 +376,8 @@ def everything():
         for release in "", "_release":
             head = c_size_t(0)
             lists(f"list_push{release}_{where}", f"list_pop_{where}",
-                  lambda: head.value, byref(head), where=where)
+                  f"list_pop_all_{where}", lambda: head.value, byref(head),
+                  where=where)
         stacks(where)
         words_percpu(where)
         lists_percpu(where)
