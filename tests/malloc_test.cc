@@ -4,6 +4,7 @@
  * front of it, nothing is handed out twice, memory comes back, and processes
  * that cannot or shall not use the caches do not.
  */
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -198,6 +199,63 @@ TEST_P(Malloc, LeavesSingleThreadedProcessesAlone)
 	EXPECT_EQ(got.number("wrong"), 0) << got;
 	for (const char *key : {"end.hits", "end.bytes", "end.limit"})
 		EXPECT_EQ(got.number(key), 0) << got;
+}
+
+/* What valgrind counts, since timings are no verdict. */
+static long instructions_of(const fs::path &program)
+{
+	outcome got = run({"valgrind", "--tool=callgrind",
+			   "--callgrind-out-file=/dev/null", program});
+	const size_t at = got.err.find("Collected : ");
+
+	return got.ok() && at != got.err.npos ?
+		std::stol(got.err.substr(at + strlen("Collected : "))) : -1;
+}
+
+TEST_P(Malloc, CostsASingleThreadNothing)
+{
+	const harness::libc stock = stock_of(libc());
+
+	if (!stock.missing.empty())
+		GTEST_SKIP() << stock.missing;
+	if (!have("valgrind"))
+		GTEST_SKIP() << "needs valgrind";
+	const long with = instructions_of(build("malloc_alone", as_written));
+	const long without = instructions_of(probe(stock, mode(),
+						   "malloc_alone",
+						   as_written));
+
+	/* Some 370 for each round. */
+	ASSERT_GT(without, 100000 * 100);
+	ASSERT_GT(with, 0);
+	EXPECT_LE(with, without + without / 100);
+}
+
+/* Text and read-only data, in bytes. */
+static long text_of(const fs::path &program)
+{
+	std::istringstream sizes(run({"size", program}).out);
+	std::string titles;
+	long text = -1;
+
+	std::getline(sizes, titles);
+	sizes >> text;
+	return text;
+}
+
+TEST_P(Malloc, StaysOutOfAnEmptyProgram)
+{
+	const harness::libc stock = stock_of(libc());
+
+	if (!stock.missing.empty())
+		GTEST_SKIP() << stock.missing;
+	if (mode().dynamic)
+		GTEST_SKIP() << "the libc is not in the program";
+	const long with = text_of(build("empty"));
+	const long without = text_of(probe(stock, mode(), "empty", {}));
+
+	ASSERT_GT(without, 0);
+	EXPECT_LE(with, without + 3000);
 }
 
 TEST_P(Malloc, FollowsAProcessIntoThreadsAndBack)
