@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # "WORKLOAD THREADS NAME key=value..." into a table, JSON and a plot's data:
 # the round in which a program was fastest.
+/ns=-?(inf|nan)/ { next }	# it did not come to run in that round
 {
 	key = $1 " " $2 " " $3
 	if ($1 " " $2 != row)

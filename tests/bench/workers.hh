@@ -79,6 +79,8 @@ int run(int argc, char **argv, const competitor (&competitors)[N])
 		operations += all[i].operations;
 	}
 	getrusage(RUSAGE_SELF, &after);
+	if (operations == 0)	/* it has not come to run */
+		return 1;
 	printf("ns=%.3f ops=%ld rss=%ld waits=%.6f",
 	       (cpu_ns(after) - cpu_ns(before)) / (double)operations,
 	       operations, after.ru_maxrss,
