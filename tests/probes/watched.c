@@ -276,6 +276,8 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	printf("dispatch=%d\n", has_dispatch());
+	printf("getppid=%d\nclock_gettime=%d\nrt_sigprocmask=%d\n",
+	       SYS_getppid, SYS_clock_gettime, SYS_rt_sigprocmask);
 	printf("usable=%d\n", rseq_usable());
 	printf("secure=%d\n", (int)getauxval(AT_SECURE));
 	rseq_on_misuse(count);
