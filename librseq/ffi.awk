@@ -2,6 +2,13 @@
 # The C of the public headers, preprocessed, as functions to be called: see
 # make-ffi.  Of each inline function it reads the head, of each macro ("made_of
 # NAME PARAMETERS : EXPANSION end_of") which inline functions it may call.
+BEGIN {
+	# What other languages get in place of a structure that is a value.
+	member["rseq_cpu_t"] = "int n"
+	member["rseq_cid_t"] = "int n"
+	member["struct rseq_reading"] = "unsigned int phase"
+}
+
 {
 	if ($0 !~ /^#/)
 		text = text " " $0
@@ -143,9 +150,8 @@ function folded(line, params,    i, n, word, out)
 	return out line
 }
 
-# A function that calls inline: an id is a number to other languages, and so is
-# a result.
-function call(name, inline,    i, n, word, result, params, args, one)
+# A function that calls inline.
+function call(name, inline,    i, n, word, result, kind, params, args, one)
 {
 	n = split_parameters(parameters[inline], word)
 	for (i = 1; i <= n; ++i) {
@@ -153,24 +159,36 @@ function call(name, inline,    i, n, word, result, params, args, one)
 		if (match(one, /\(\*[a-z_]+\)/))
 			one = substr(one, RSTART + 2, RLENGTH - 3)
 		sub(/.*[^a-z0-9_]/, "", one)
-		if (match(word[i], /^rseq_c[pi][ud]_t /)) {
-			args = args ", (" substr(word[i], 1, RLENGTH - 1) \
-				"){ " one " }"
-			word[i] = "int " one
+		kind = trim(substr(word[i], 1, length(word[i]) - length(one)))
+		if (kind in member) {
+			args = args ", (" kind "){ " one " }"
+			word[i] = member[kind]
+			sub(/[a-z]+$/, one, word[i])
 		} else {
 			args = args ", " one
+			refuse_value(kind, name)
 		}
 		params = params ", " word[i]
 	}
 	one = inline "(" substr(args, 3) ")"
 	result = type[inline]
-	if (result ~ /^rseq_c[pi][ud]_t$/) {
-		result = "int"
-		one = one ".n"
+	if (result in member) {
+		kind = member[result]
+		one = one "." substr(kind, match(kind, /[a-z]+$/))
+		result = substr(kind, 1, RSTART - 2)
 	}
+	refuse_value(result, name)
 	sub(/^enum .*/, "int", result)
 	define(result, name, params == "" ? "void" : substr(params, 3), \
 	       (result == "void" ? "" : "return ") one ";")
+}
+
+function refuse_value(kind, name)
+{
+	if (kind !~ /^(const )?struct [a-z0-9_]+$/)
+		return
+	print "make-ffi: " name "() has a structure by value" >"/dev/stderr"
+	failed = 1
 }
 
 # The commas inside a parameter are a function pointer's.

@@ -33,16 +33,25 @@ std::set<std::string> exported(const fs::path &file)
 			      "'").out, " [TDBR] (\\w+)@@");
 }
 
-/* The text of the public C headers. */
-std::string headers()
+/* The public C headers. */
+std::vector<fs::path> header_files()
 {
-	std::string text;
+	std::vector<fs::path> files;
 
 	for (const auto &e :
 	     fs::directory_iterator(source_dir() / "include/rseq"))
 		if (e.path().extension() == ".h" &&
 		    e.path().filename() != "upstream.h")
-			text += content(e.path());
+			files.push_back(e.path());
+	return files;
+}
+
+std::string headers()
+{
+	std::string text;
+
+	for (const fs::path &file : header_files())
+		text += content(file);
 	return text;
 }
 
@@ -226,17 +235,26 @@ TEST(MakeFfi, RefusesWhatItCannotCall)
 		"#define rseq_two() rseq_three_()\n");
 	EXPECT_FALSE(got.ok()) << got;
 	EXPECT_TRUE(has(got.err, "rseq_ffi_two() for two")) << got;
+	for (const char *taken : {"struct rseq_info rseq_some(int n);",
+				  "int rseq_some(struct rseq_info of);"}) {
+		std::string some = taken;
+		some.replace(some.size() - 1, 1, " { (void)0; }\n");
+		got = make_ffi(dir, "static inline " + some);
+		EXPECT_FALSE(got.ok()) << got;
+		EXPECT_TRUE(has(got.err, "rseq_ffi_some() has a structure by "
+				"value")) << got;
+	}
 }
 
 /* Beside the inline ones, under names that do not clash, however linked. */
 TEST_F(Ffi, IsUsedBesideTheHeaders)
 {
 	const fs::path dir = scratch_dir() / "ffi";
-	std::string program = "#include <rseq/rseq.h>\n"
-		"#include <rseq/cache.h>\n#include <rseq/counters.h>\n"
-		"#include <rseq/histogram.h>\n#include <rseq/pool.h>\n"
-		"#include <rseq/readers.h>\n#include <rseq/refcount.h>\n"
-		"#include <rseq/ring.h>\n#include \"ffi.h\"\n"
+	std::string program = "#include <rseq/rseq.h>\n";
+
+	for (const fs::path &file : header_files())
+		program += "#include <rseq/" + file.filename().string() + ">\n";
+	program += "#include \"ffi.h\"\n"
 		"int main(void)\n{\n\tstruct rseq_counter c;\n"
 		"\tif (rseq_counter_init(&c, 1))\n\t\treturn 2;\n"
 		"\trseq_counter_add(&c, 0, 40);\n"
