@@ -5,7 +5,7 @@
 known_hosts() {
 	cat <<-END
 	x86_64-linux-gnu glibc musl
-	aarch64-linux-gnu musl
+	aarch64-linux-gnu glibc musl
 	riscv64-linux-gnu musl
 	END
 }
