@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The area is live and right from the first instruction of a program on. */
 #include <fstream>
+#include <map>
 
 #include "expect.hh"
 
@@ -99,15 +100,19 @@ TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
 {
 	const fs::path file = libc().root / "lib" /
 		(libc().family == family::musl ? "libc.so" : "libc.so.6");
-	const outcome got = run({"objdump", "-d", "--no-show-raw-insn",
+	const outcome got = run({tool("objdump"), "-d", "--no-show-raw-insn",
 				 "--disassemble=sched_getcpu", file});
+	/* Of the constant offset, not of a register. */
+	static const std::map<std::string, const char *> reads = {
+		{"x86_64", "(mov +%fs:0x84,%eax)"},
+		{"aarch64", "(ldu?r\\tw[0-9]+, \\[x[0-9]+, #-124\\])"},
+		{"riscv64", "(lw\\ta[0-9],-124\\(tp\\))"},
+	};
 
-	if (!fs::exists(libc().root / "lib/ld-linux-x86-64.so.2") &&
-	    !fs::exists(libc().root / "lib/ld-musl-x86_64.so.1"))
-		GTEST_SKIP() << "for x86-64";
+	if (!reads.contains(the_machine().isa))
+		GTEST_SKIP() << "not known of " << the_machine().isa;
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_NE(got.out.find("<sched_getcpu>:\n"), got.out.npos) << got;
-	/* 0x84: of the constant offset, not of a register. */
-	EXPECT_EQ(all_matches(got.out, "(mov +%fs:0x84,%eax)").size(), 1u)
+	EXPECT_EQ(all_matches(got.out, reads.at(the_machine().isa)).size(), 1u)
 		<< got;
 }
