@@ -18,7 +18,13 @@ namespace {
 /* What abidiff's exit status consists of. */
 enum { FAILED = 1, USAGE = 2, CHANGED = 4, INCOMPATIBLE = 8 };
 
-class Abi : public testing::Test {
+outcome compare(const fs::path &old, const fs::path &now)
+{
+	return run({ "abidiff", "--drop-private-types", "--headers-dir2",
+		     (source_dir() / "include").string(), old, now });
+}
+
+class Abi : public testing::TestWithParam<std::string> {
 protected:
 	fs::path library, described;
 
@@ -27,9 +33,9 @@ protected:
 		utsname machine;
 
 		uname(&machine);
-		library = build_dir() / ".libs/librseq.so";
+		library = build_dir() / ".libs" / (GetParam() + ".so");
 		described = source_dir() / "abi" /
-			(std::string("librseq-") + machine.machine + ".abi");
+			(GetParam() + "-" + machine.machine + ".abi");
 		if (!have("abidiff"))
 			GTEST_SKIP() << "abidiff is not installed";
 		if (!fs::exists(library))
@@ -38,15 +44,14 @@ protected:
 			GTEST_SKIP() << "no release has been made for "
 				     << machine.machine;
 	}
-
-	static outcome compare(const fs::path &old, const fs::path &now)
-	{
-		return run({ "abidiff", "--drop-private-types", "--headers-dir2",
-			     (source_dir() / "include").string(), old, now });
-	}
 };
 
-TEST_F(Abi, IsThatOfTheLastRelease)
+INSTANTIATE_TEST_SUITE_P(, Abi, testing::Values("librseq", "librseq-ffi"),
+			 [](const auto &info) {
+				 return identifier(info.param);
+			 });
+
+TEST_P(Abi, IsThatOfTheLastRelease)
 {
 	const bool released = std::regex_search(
 		content(source_dir() / "CHANGELOG.md"),
@@ -64,8 +69,10 @@ TEST_F(Abi, IsThatOfTheLastRelease)
 }
 
 /* The gate closes: on a function that is gone, and on a struct that grew. */
-TEST_F(Abi, AChangeThatBreaksProgramsIsSeen)
+TEST(AbiGate, SeesAChangeThatBreaksPrograms)
 {
+	if (!have("abidiff"))
+		GTEST_SKIP() << "abidiff is not installed";
 	const fs::path dir = scratch_dir() / "abi";
 	const std::string map = content(source_dir() / "librseq/librseq.map");
 	fs::create_directories(dir);
