@@ -11,6 +11,12 @@
 
 #include "stacks.hh"
 
+/* Of librseq-ffi: the same, out of line. */
+extern "C" int rseq_ffi_this_cpu(void);
+extern "C" int rseq_ffi_this_cpu_add_64(uint64_t *v, uint64_t n);
+extern "C" void rseq_ffi_counter_add(const rseq_counter *c, size_t i,
+				     intptr_t n);
+
 namespace {
 
 struct alignas(64) slot {
@@ -126,6 +132,18 @@ int main()
 	measure("rseq_counter_add", [&] { counter.add(0); });
 	measure("rseq_this_cpu_add", [] {
 		while (rseq_this_cpu_add(percpu_word, 1) < 0)
+			;
+	});
+	rseq_counter plain;
+	if (rseq_counter_init(&plain, 1))
+		return 1;
+	measure("rseq_ffi_this_cpu", [] { rseq_ffi_this_cpu(); });
+	measure("rseq_ffi_counter_add", [&] {
+		rseq_ffi_counter_add(&plain, 0, 1);
+	});
+	measure("rseq_ffi_this_cpu_add_64", [] {
+		while (rseq_ffi_this_cpu_add_64(reinterpret_cast<uint64_t *>(
+				percpu_word), 1) < 0)
 			;
 	});
 	measure("rseq_add", [] {
