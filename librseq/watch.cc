@@ -181,8 +181,8 @@ const char *prepare(thread_checks *c, uint64_t *mask)
 	if (!can_restart)
 		return "librseq cannot do it on this architecture";
 	if (!dispatch(c, dispatch_on))
-		return "this kernel has no syscall user dispatch, which is in"
-			" Linux since 5.11 for x86-64";
+		return "this kernel has no syscall user dispatch, which Linux"
+			" has for x86-64 since 5.11";
 	if (!have_sigsys())
 		return "the program has a handler for SIGSYS";
 	/* Blocked, it would kill. */

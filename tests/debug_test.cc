@@ -53,6 +53,8 @@ TEST_P(Watched, EachCallIsNamedAndNoHandlerIsBlamed)
 	outcome got = run({build_rseq("watched")}, watching);
 
 	ASSERT_TRUE(got.ok()) << got;
+	if (got.number("usable") == 0)
+		GTEST_SKIP() << "this kernel restarts no sections";
 	if (got.number("dispatch") == 0) {
 		EXPECT_NE(got.err.find("no syscall user dispatch"),
 			  std::string::npos) << got;
@@ -89,16 +91,19 @@ TEST_P(Watched, InADebugBuild)
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.err, "") << got;
 	expect_quiet(got);
+	if (got.number("usable") == 0)
+		GTEST_SKIP() << "this kernel restarts no sections";
 	/* One store in 16 is refused before it is tried. */
 	for (const auto &[name, call] : wrong_ways) {
 		const std::string way = name;
-		EXPECT_EQ(got.number(way + ".stored"), got.number("dispatch") ?
-			  0 : 100) << way << got;
-		if (got.number("dispatch") == 1) {
-			EXPECT_GT(got.number(way + ".reports"), 50) << got;
-			EXPECT_EQ(got.number(way + ".number"),
-				  got.number(call)) << way << got;
+		if (got.number("dispatch") == 0) {
+			EXPECT_GT(got.number(way + ".stored"), 50) << got;
+			continue;
 		}
+		EXPECT_EQ(got.number(way + ".stored"), 0) << way << got;
+		EXPECT_GT(got.number(way + ".reports"), 50) << way << got;
+		EXPECT_EQ(got.number(way + ".number"), got.number(call))
+			<< way << got;
 	}
 	got = run({program}, {{"RSEQ_CHECK=none"}});
 	ASSERT_TRUE(got.ok()) << got;
@@ -263,6 +268,8 @@ TEST_P(Checked, EachMisuseIsFoundAndNamed)
 
 	expect_each_found(got);
 	expect_all_ways_taken(got);
+	if (got.number("usable") == 0)
+		GTEST_SKIP() << "this kernel restarts no sections";
 	EXPECT_GT(got.number("locked"), 20) << got;
 	EXPECT_LT(got.number("locked"), 1000) << got;
 	EXPECT_GT(got.number("restarted"), 10) << got;

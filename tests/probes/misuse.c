@@ -338,6 +338,7 @@ int main(int argc, char *argv[])
 		begin_twice();
 		return 0;
 	}
+	printf("usable=%d\n", rseq_usable());
 	errno = 123;
 	rseq_on_misuse(count);
 	bodies();
