@@ -4,6 +4,7 @@
  * debuggers of sections are true of the code.
  */
 #include "harness.hh"
+#include "librseq/kernel.hh"
 
 #include <cstring>
 #include <fstream>
@@ -151,11 +152,25 @@ static outcome run_with_traps(const fs::path &probe)
 	return run({probe, addresses});
 }
 
+/* Did they run, as they must where the kernel restarts sections? */
+static bool ran(const outcome &got)
+{
+	const machine &on = the_machine();
+
+	if (on.isa == "aarch64" && arm64_skips_restarts(on.release.c_str())) {
+		EXPECT_EQ(got.code, 77) << got;
+		return false;
+	}
+	EXPECT_TRUE(got.ok()) << got;
+	return got.ok();
+}
+
 TEST_P(AbortPoints, EachInstructionOfASectionRestartsIt)
 {
 	outcome got = run_with_traps(build_rseq("abort_points"));
 
-	ASSERT_TRUE(got.ok()) << got;
+	if (!ran(got))
+		return;
 	EXPECT_EQ(got.number("wrong"), 0) << got;
 	EXPECT_EQ(got.number("sections"), got.number("operations")) << got;
 	EXPECT_EQ(got.number("ends"), got.number("operations")) << got;
@@ -178,7 +193,8 @@ TEST_P(AbortPoints, EachInstructionOfACommitRestartsIt)
 {
 	outcome got = run_with_traps(build_rseq("commit_points"));
 
-	ASSERT_TRUE(got.ok()) << got;
+	if (!ran(got))
+		return;
 	EXPECT_EQ(got.number("wrong"), 0) << got;
 	EXPECT_EQ(got.number("sections"), got.number("operations")) << got;
 	EXPECT_EQ(got.number("ends"), got.number("operations")) << got;

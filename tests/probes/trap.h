@@ -156,7 +156,7 @@ static _Unwind_Reason_Code is_main(struct _Unwind_Context *context, void *found)
 }
 
 /* Whether a profiler, or a thread that is cancelled, gets out of the section. */
-static int stack_leads_to_main(void)
+__attribute__((__unused__)) static int stack_leads_to_main(void)
 {
 	int found = 0;
 
@@ -174,7 +174,10 @@ static void on_trap(int signal, siginfo_t *info, void *context)
 	++traps;
 	elsewhere += (uint64_t)PC(frame) != trapped_in->abort;
 	elsewhere += rseq_self()->rseq_cs != 0;
+#ifndef __riscv	/* in a static program gcc 12 gets through no signal frame
+		   of Linux 7.2, and so not to the section either */
 	cut += !stack_leads_to_main();
+#endif
 	if ((uintptr_t)PC(frame) - (uintptr_t)trapped_at <= TRAP_SIZE)
 		PC(frame) = (uintptr_t)trapped_at;	/* not restarted */
 	done = memcmp((void *)result_at, &result_was, result_width) != 0;
@@ -204,7 +207,7 @@ static inline int set_up_traps(const char *file)
 	action.sa_sigaction = on_trap;
 	action.sa_flags = SA_SIGINFO;
 	sigaction(SIGTRAP, &action, NULL);
-	return rseq_this_cpu().n < 0 ? 77 : 0;
+	return rseq_usable() ? 0 : 77;
 }
 
 #endif
