@@ -16,9 +16,4 @@
 #include "arch/none.h"
 #endif
 
-#if defined(RSEQ_LIBC_STOCK_) && !defined(RSEQ_LIBC_OFFSET_)
-/* A test has its own in this place, to run where no thread is registered. */
-#define RSEQ_LIBC_OFFSET_ "__rseq_offset"
-#endif
-
 #endif

@@ -76,6 +76,11 @@ struct tlabi {
 
 #include <rseq/arch.h>
 
+#ifndef RSEQ_LIBC_OFFSET_
+/* A test has its own in this place, to run where no thread is registered. */
+#define RSEQ_LIBC_OFFSET_ "__rseq_offset"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
