@@ -168,10 +168,15 @@ outcome run_elsewhere(const tree &in, const own_test &t)
 	const fs::path program = built(in, dir, file);
 	strings command = {program};
 
-	if (dynamic)
-		command = {in.l.loader(), "--library-path",
+	if (dynamic) {
+		/* What is to run there is in the tests' own folder. */
+		const fs::path loader = program.parent_path() / "ld.so";
+		fs::copy_file(in.l.loader(), loader,
+			      fs::copy_options::overwrite_existing);
+		command = {loader, "--library-path",
 			   (in.l.root / "lib").string() + ":" +
 			   program.parent_path().string(), program};
+	}
 	if (t.runs_itself)
 		command = command + strings{"--"} + command;
 	if (*t.module)		/* as an argument, so that it is there */
