@@ -158,6 +158,10 @@ TEST_P(RefusedLater, EachThirdThreadIsAloneWithIt)
 	const fs::path program = build("threads");
 
 	for (int error : errors) {
+		/* The probe asks by registering, and takes EINVAL for "another
+		 * area"; what it then tries would register the thread. */
+		if (error == EINVAL)
+			continue;
 		const outcome got = run(
 			{future, "28", "32", "28", program},
 			{{"REFUSE_EVERY=3",
