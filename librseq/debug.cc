@@ -121,6 +121,18 @@ static __thread thread_checks *mine NO_ALLOCATION;
 
 static uint32_t key_made;	/* + 1; 0: none */
 
+/*
+ * libgcc takes a program with keys for one that has all that threads need, and
+ * calls what its weak references name: a static program must have it.
+ */
+#define HAS(name)	reinterpret_cast<void (*)()>(name)
+[[gnu::used]] static void (*const brought[])() = {
+	HAS(pthread_mutex_lock), HAS(pthread_mutex_unlock),
+	HAS(pthread_cond_wait), HAS(pthread_cond_broadcast),
+	HAS(pthread_once), HAS(pthread_getspecific),
+};
+#undef HAS
+
 static void ended(void *);
 
 static bool have_key(pthread_key_t *key)
