@@ -9,10 +9,7 @@
  * each pair of its operands the same variable, whatever that does to registers.
  */
 #ifndef FAKE_AREA
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include <sched.h>
+#include "cpus.h"
 #endif
 #include <stddef.h>
 #include <stdint.h>
@@ -42,7 +39,6 @@ __asm__(".pushsection .data\n\t.balign 4\n\t.globl rseq_known_sections_\n"
 #endif
 
 #include "every_op.h"
-#include "cpus.h"
 
 #define NOINLINE	static __attribute__((__noinline__))
 
