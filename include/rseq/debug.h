@@ -62,10 +62,14 @@ uint32_t rseq_debug_event_(void) RSEQ_NOTHROW_;
 /* Code that is checked, and a function of the library that is another then. */
 #ifdef RSEQ_DEBUG
 #define RSEQ_DEBUG_(...)	__VA_ARGS__
-#define RSEQ_RESTART_ONE_IN_	16	/* operations */
+/* One operation in 16 that could have run is restarted. */
+#define RSEQ_DEBUG_RESTART_						\
+	if (rseq_usable() && rseq_debug_chance_(16))			\
+		return RSEQ_RESTARTED;
 #define RSEQ_CHECKED_(name)	__asm__("rseq_debug_" #name "_")
 #else
 #define RSEQ_DEBUG_(...)
+#define RSEQ_DEBUG_RESTART_
 #define RSEQ_CHECKED_(name)
 #endif
 #ifdef __cplusplus

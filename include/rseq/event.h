@@ -53,9 +53,7 @@ RSEQ_OP_ rseq_undisturbed_(uint32_t event, uintptr_t *v, uintptr_t newv)
 {
 	enum rseq_result result;
 
-	RSEQ_DEBUG_(if (rseq_usable() &&
-			rseq_debug_chance_(RSEQ_RESTART_ONE_IN_))
-		return RSEQ_RESTARTED;)
+	RSEQ_DEBUG_RESTART_
 	rseq_touch_(v, sizeof *v);
 	rseq_tsan_release_(v);
 	result = rseq_store_undisturbed_(event, v, newv);

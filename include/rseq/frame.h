@@ -171,9 +171,7 @@ RSEQ_OP_ name(RSEQ_WITH_ parameters RSEQ_ID_##where##_)			\
 {									\
 	if (!RSEQ_USABLE_##where##_)					\
 		return RSEQ_UNAVAILABLE;				\
-	RSEQ_DEBUG_(if (rseq_usable() &&				\
-			rseq_debug_chance_(RSEQ_RESTART_ONE_IN_))	\
-		return RSEQ_RESTARTED;)					\
+	RSEQ_DEBUG_RESTART_						\
 	RSEQ_FIND_##where##_						\
 	first								\
 	rseq_tsan_release_(v);						\
