@@ -97,6 +97,12 @@ static constexpr int private_expedited_rseq = 1 << 7;
 static constexpr int register_private_expedited_rseq = 1 << 8;
 static constexpr int flag_cpu = 1;
 
+static bool register_for_fences()
+{
+	return syscall(SYS_membarrier, register_private_expedited_rseq, 0, 0)
+		== 0;
+}
+
 /* On one cpu, or on all. */
 static int fence(int flag, unsigned int cpu)
 {
@@ -106,9 +112,7 @@ static int fence(int flag, unsigned int cpu)
 		if (syscall(SYS_membarrier, private_expedited_rseq, flag,
 			    cpu) == 0)
 			return 0;
-		if (errno != EPERM || registered ||
-		    syscall(SYS_membarrier, register_private_expedited_rseq,
-			    0, 0) != 0)
+		if (errno != EPERM || registered || !register_for_fences())
 			return -ENOSYS;
 	}
 }
@@ -121,8 +125,7 @@ bool can_fence()
 	if (__atomic_load_n(&known, __ATOMIC_RELAXED))
 		return true;
 	errno_guard keep;
-	if (!sections_live() ||
-	    syscall(SYS_membarrier, register_private_expedited_rseq, 0, 0) != 0)
+	if (!sections_live() || !register_for_fences())
 		return false;
 	__atomic_store_n(&known, true, __ATOMIC_RELAXED);
 	return true;
