@@ -21,7 +21,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -38,24 +37,16 @@ enum { STRIDE = RSEQ_PERCPU_STRIDE, PAGE = 4096 };
 /* ---- the machine ---- */
 
 #ifdef CPUS
+#include "wrap_syscall.h"
+
 /*
- * Pretended, by -Wl,--wrap=syscall: how long the kernel's cpu masks are, which
- * librseq asks it.  All else is real.
+ * Pretended: how long the kernel's cpu masks are, which librseq asks it.  All
+ * else is real.
  */
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-
-long __wrap_syscall(long number, ...)
+static long called(long number, const long *a)
 {
-	va_list list;
-	long a[6];
-
-	va_start(list, number);
-	for (int i = 0; i < 6; ++i)
-		a[i] = va_arg(list, long);
-	va_end(list);
 	return number == SYS_sched_getaffinity ? CPUS / 8 :
-		__real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+		really_call(number, a);
 }
 #endif
 

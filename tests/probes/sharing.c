@@ -17,7 +17,6 @@
 #include "filter.h"
 #include "under_load.h"
 
-#include <stdarg.h>
 #include <sys/wait.h>
 
 #include <rseq/query.h>
@@ -328,25 +327,18 @@ static int fight(long seconds)
 /* ---- what comes just before a fence, with -Wl,--wrap=syscall ---- */
 
 #ifdef FENCES
+#include "wrap_syscall.h"
+
 static struct rseq_readers *entered_at_fence;
 static uintptr_t *got_at_fence;
 static struct rseq_reading late;
 static int fences;
 
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-
 /* A reader that has not seen what the writer stored; a section under way. */
-long __wrap_syscall(long number, ...)
+static long called(long number, const long *a)
 {
 	enum { RSEQ_FENCE = 1 << 7 };
-	va_list list;
-	long a[6];
 
-	va_start(list, number);
-	for (int i = 0; i < 6; ++i)
-		a[i] = va_arg(list, long);
-	va_end(list);
 	if (number == SYS_membarrier && a[0] == RSEQ_FENCE) {
 		++fences;
 		if (entered_at_fence)
@@ -356,7 +348,7 @@ long __wrap_syscall(long number, ...)
 		entered_at_fence = NULL;
 		got_at_fence = NULL;
 	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return really_call(number, a);
 }
 
 static int at_fences(void)
