@@ -73,36 +73,50 @@ std::map<std::string, long> layout(const fs::path &src, const fs::path &obj)
 	return members;
 }
 
+/* SRC configured in OBJ as AS was, and with MORE arguments; done once. */
+void configure(const fs::path &src, const fs::path &obj, const tree &as,
+	       const strings &more = {})
+{
+	const fs::path done = obj / "configured";
+
+	if (fs::exists(done))
+		return;
+	fs::remove_all(obj);
+	fs::create_directories(obj);
+	const outcome made = run(strings{ "sh", "-c",
+		"set -e; cd \"$1\"; src=$2 as=$3; shift 3; more=;"
+		" for arg; do more=\"$more '$arg'\"; done;"
+		" eval \"\\\"$src/configure\\\""
+		" $(\"$as/config.status\" --config) $more\"",
+		"sh", obj.string(), src.string(), as.obj.string() } + more,
+		{ {}, std::chrono::seconds(900) });
+	EXPECT_TRUE(made.ok()) << made;
+	if (made.ok())
+		std::ofstream(done) << "\n";
+}
+
 /* The same version without patches, configured as the patched one was. */
 tree stock_twin(const tree &patched)
 {
 	const fs::path dir = scratch_dir() / (patched.name + "-unpatched");
-	const fs::path done = dir / "configured";
 	const tree twin { patched.name, dir / "src", dir / "obj" };
 
-	if (fs::exists(done))
-		return twin;
-	fs::remove_all(dir);
-	fs::create_directories(twin.obj);
-	const std::string plain = "-upstream";
-	std::string version = patched.name;
-	strings unpack = {source_dir() / "libc-patches/build-libc", "--stock",
-			  "--unpack"};
-	if (version.ends_with(plain)) {
-		version.resize(version.size() - plain.size());
-		unpack.push_back("--upstream");
+	if (!fs::exists(twin.src)) {
+		fs::create_directories(dir);
+		const std::string plain = "-upstream";
+		std::string version = patched.name;
+		strings unpack = {source_dir() / "libc-patches/build-libc",
+				  "--stock", "--unpack"};
+		if (version.ends_with(plain)) {
+			version.resize(version.size() - plain.size());
+			unpack.push_back("--upstream");
+		}
+		const outcome unpacked =
+			run(unpack + strings{version, twin.src},
+			    {{}, std::chrono::seconds(600)});
+		EXPECT_TRUE(unpacked.ok()) << unpacked;
 	}
-	const outcome unpacked = run(unpack + strings{version, twin.src},
-				     {{}, std::chrono::seconds(600)});
-	EXPECT_TRUE(unpacked.ok()) << unpacked;
-	const outcome made = run({ "sh", "-c",
-		"set -e; cd \"$2\";"
-		" eval \"\\\"$1/configure\\\" $(\"$3/config.status\" --config)\"",
-		"sh", twin.src.string(), twin.obj.string(),
-		patched.obj.string() }, { {}, std::chrono::seconds(600) });
-	EXPECT_TRUE(made.ok()) << made;
-	if (made.ok())
-		std::ofstream(done) << "\n";
+	configure(twin.src, twin.obj, patched);
 	return twin;
 }
 
@@ -135,6 +149,63 @@ TEST_P(Glibc, NothingInStructPthreadMoves)
 	EXPECT_LT(after.at("tlabi") - before.at("sizeof"), 64);
 	EXPECT_LE(after.at("sizeof") - after.at("tlabi"), -line_offset());
 	EXPECT_EQ(before.count("tlabi"), 0u);
+}
+
+/* The instructions of an object of glibc, which is compiled in IN for that. */
+std::string instructions(const tree &in, const fs::path &object)
+{
+	const std::string made = in.obj / object;
+	/* Assertions have their line in them. */
+	const outcome got = run({"make", "-r", "PARALLELMFLAGS=", "-C",
+		in.src / object.parent_path(), "objdir=" + in.obj.string(),
+		"CPPFLAGS-" + object.stem().string() + ".c=-DNDEBUG", made},
+		{{}, std::chrono::seconds(300)});
+
+	EXPECT_TRUE(got.ok()) << got;
+	const outcome said = run({"objdump", "-dr", "--no-show-raw-insn", made});
+	EXPECT_TRUE(said.ok()) << said;
+	/* It begins with the file's name. */
+	const size_t start = said.out.find("Disassembly");
+	EXPECT_NE(start, std::string::npos) << object;
+	return start == std::string::npos ? "" : said.out.substr(start);
+}
+
+/*
+ * Where there is no line, what the patches touch compiles to what it was: an
+ * architecture of its own, and one that shares its headers with x86-64.
+ */
+TEST_P(Glibc, WithoutALineTheInstructionsAreThoseOfStock)
+{
+	if (the_machine().isa != "x86_64")
+		GTEST_SKIP() << "compiles with gcc -m32 and -mx32 of x86-64";
+	const tree &patched = GetParam(), stock = stock_twin(patched);
+
+	for (const auto &[abi, host] : std::map<std::string, std::string>{
+		     {"32", "i686-linux-gnu"}, {"x32", "x86_64-linux-gnux32"}}) {
+		tree with = patched, without = stock;
+		const fs::path dir = scratch_dir() / (patched.name + "-m" + abi);
+		const strings how = {"--host=" + host, "--disable-cet",
+				     "CC=gcc -m" + abi, "CXX=g++ -m" + abi};
+
+		with.obj = dir / "patched";
+		without.obj = dir / "stock";
+		for (const tree *t : {&with, &without}) {
+			configure(t->src, t->obj, patched, how);
+			ASSERT_FALSE(HasFailure());
+		}
+		/* csu first, as in a build: it makes headers. */
+		for (const char *object : {
+			     "csu/libc-tls.o", "elf/rtld.os", "elf/dl-support.o",
+			     "elf/dl-tls_init_tp.os", "elf/dl-tls_init_tp.o",
+			     "nptl/pthread_create.os", "nptl/pthread_create.o" })
+			EXPECT_EQ(instructions(with, object),
+				  instructions(without, object))
+				<< object << " with -m" << abi;
+		/* The one that is meant to differ: it still compiles. */
+		EXPECT_NE(instructions(with, "posix/sched_getcpu.os")
+				  .find("<vsyscall_sched_getcpu>:"),
+			  std::string::npos);
+	}
 }
 
 struct own_test {
