@@ -38,16 +38,19 @@
 	"b.ne %l[" #label "]\n\t"
 
 /*
- * Bits 48 and 49 are in no address of user space.  Bit 48 is set by an index
- * that is no cpu's, such as -1 and -2, and by rseq_percpu_alloc() where the
- * kernel restarts nothing; both together carry into bit 49.
+ * Each cpu's copy is below that of the cpu before it, so that one condition
+ * tells both that the index is no cpu's, such as -1 and -2, and that the kernel
+ * restarts nothing.  Addresses have 48 bits: less such an index in bits 16 to
+ * 47, the difference is negative.  Where nothing is restarted,
+ * rseq_percpu_alloc() makes the pointer itself negative; less such an index it
+ * overflows.  "lt" is negative or overflowed, and not both.
  */
-#define RSEQ_PERCPU_NONE_	(1ull << 48)
+#define RSEQ_PERCPU_SIGN_	-
+#define RSEQ_PERCPU_NONE_	(1ull << 63)
 #define RSEQ_PERCPU_(index, base, label)				\
 	"ldr w13, " RSEQ_AREA_(index) "\n\t"				\
-	"add x13, %[" #base "], x13, lsl #16\n\t"			\
-	"tst x13, #(3 << 48)\n\t"					\
-	"b.ne %l[" #label "]\n\t"
+	"subs x13, %[" #base "], x13, lsl #16\n\t"			\
+	"b.lt %l[" #label "]\n\t"
 #define RSEQ_BEFORE_(v)	"[%[" #v "], #-8]"
 #define RSEQ_HERE_	"[x13]"
 #define RSEQ_V(v)	"[%[" #v "]]"

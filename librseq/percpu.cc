@@ -10,9 +10,9 @@
 /*
  * A chunk is address space for RSEQ_PERCPU_STRIDE bytes of each cpu; pages come
  * when they are touched, and from the node of the cpu that touches them.  No
- * access is possible behind the last cpu, nor where a chunk would lie if there
- * were 1024: a process that is moved to a machine with more cpus than it knows
- * of must not write into something else.
+ * access is possible beyond the last cpu, up to where cpu 1024 would be: a
+ * process that is moved to a machine with more cpus than it knows of must not
+ * write into something else.
  */
 namespace {
 
@@ -24,7 +24,7 @@ constexpr unsigned int least_cpus = 1024;
 
 struct chunk {
 	chunk *next;
-	char *base;
+	char *base;		/* cpu 0's */
 	bool used[units];
 	uint16_t length[units];	/* at an object's first unit, its units - 1 */
 	bool first[units];
@@ -37,6 +37,9 @@ chunk *chunks;
  * wrong.
  */
 uint32_t holder;
+
+/* Is the last cpu at the end of a chunk, and not at its beginning? */
+constexpr bool upwards = 0 RSEQ_PERCPU_SIGN_ 1 > 0;
 
 size_t span(unsigned int cpus)
 {
@@ -51,20 +54,23 @@ chunk *make_chunk()
 				flags, -1, 0);
 	if (made == MAP_FAILED)
 		return nullptr;
-	void *const base = mmap(nullptr, span(cpus), PROT_NONE,
-				flags | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED ||
-	    mprotect(base, cpus * stride, PROT_READ | PROT_WRITE) != 0) {
-		if (base != MAP_FAILED)
-			munmap(base, span(cpus));
+	const size_t all = span(cpus), size = cpus * stride;
+	void *const space = mmap(nullptr, all, PROT_NONE, flags | MAP_NORESERVE,
+				 -1, 0);
+	char *const copies = static_cast<char *>(space) +
+		(upwards ? 0 : all - size);
+	if (space == MAP_FAILED ||
+	    mprotect(copies, size, PROT_READ | PROT_WRITE) != 0) {
+		if (space != MAP_FAILED)
+			munmap(space, all);
 		munmap(made, sizeof(chunk));
 		return nullptr;
 	}
 	/* One cpu's touch shall not bring the pages of 32 cpus. */
-	madvise(base, cpus * stride, MADV_NOHUGEPAGE);
+	madvise(copies, size, MADV_NOHUGEPAGE);
 
 	chunk *const c = static_cast<chunk *>(made);
-	c->base = static_cast<char *>(base);
+	c->base = copies + (upwards ? 0 : size - stride);
 	c->next = chunks;
 	__atomic_store_n(&chunks, c, __ATOMIC_RELEASE);
 	return c;
@@ -159,9 +165,10 @@ int rseq_percpu_free(void *p) noexcept
 			break;
 		const size_t n = c->length[i] + 1u;
 		c->first[i] = false;
-		for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu)
-			clear(at + cpu * stride,
-			      at + cpu * stride + n * unit);
+		for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu) {
+			char *const copy = rseq_percpu_ptr(at, cpu);
+			clear(copy, copy + n * unit);
+		}
 		for (size_t k = 0; k < n; ++k)
 			c->used[i + k] = false;
 		return 0;

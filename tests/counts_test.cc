@@ -60,8 +60,8 @@ static const std::vector<promise> on_x86_64_line = {
 	{"rseq_counter_add", 12},
 /* One of them reads the thread pointer. */
 }, on_aarch64_line = {
-	{"rseq_this_cpu", 3}, {"rseq_this_cpu_add", 11},
-	{"rseq_counter_add", 14},
+	{"rseq_this_cpu", 3}, {"rseq_this_cpu_add", 10},
+	{"rseq_counter_add", 13},
 };
 
 static void expect_exactly(const outcome &got,

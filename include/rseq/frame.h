@@ -36,9 +36,12 @@ RSEQ_INLINE_ enum rseq_result rseq_abort_result_(void)
 
 /* ---- per-cpu memory ---- */
 
-/* Bytes from one cpu's copy to the next. */
+/* Bytes from one cpu's copy to the next, which is above or below it. */
 #define RSEQ_PERCPU_SHIFT_	16
 #define RSEQ_PERCPU_STRIDE	(1ul << RSEQ_PERCPU_SHIFT_)
+#ifndef RSEQ_PERCPU_SIGN_
+#define RSEQ_PERCPU_SIGN_	+
+#endif
 #ifndef RSEQ_PERCPU_NONE_
 #define RSEQ_PERCPU_NONE_	0
 #endif
@@ -47,7 +50,7 @@ RSEQ_INLINE_ void *rseq_copy_of_(const volatile void *p, unsigned int cpu)
 {
 	return RSEQ_CAST_(void *,
 		(RSEQ_CAST_(uintptr_t, p) &
-		 ~RSEQ_STATIC_(uintptr_t, RSEQ_PERCPU_NONE_)) +
+		 ~RSEQ_STATIC_(uintptr_t, RSEQ_PERCPU_NONE_)) RSEQ_PERCPU_SIGN_
 		(RSEQ_STATIC_(uintptr_t, cpu) << RSEQ_PERCPU_SHIFT_));
 }
 

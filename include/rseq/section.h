@@ -37,8 +37,9 @@
  *	RSEQ_PUBLISH_			rseq_cs = descriptor register
  *	RSEQ_CHECK_(index, reg, label)	if (index != reg) goto label
  *	RSEQ_PERCPU_(index, base, label)	from here on RSEQ_HERE_ is the
- *					place base + (index << 16); goto label
- *					if index is no cpu's
+ *					place base + (index << 16), or minus
+ *					that with RSEQ_PERCPU_SIGN_ -; goto
+ *					label if index is no cpu's
  *	RSEQ_TRAP_, RSEQ_LEAVE_(label)	the signature, a jump
  *	RSEQ_UNWIND_(X)			X(return address, stack pointer,
  *					descriptor register), as DWARF numbers

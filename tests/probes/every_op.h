@@ -162,7 +162,7 @@ static inline int by_cid(enum where where)
 /* How many bytes a cpu's copy of a per-cpu word is from the first. */
 static inline uintptr_t copy_at(uintptr_t id)
 {
-	return id * RSEQ_PERCPU_STRIDE;
+	return 0 RSEQ_PERCPU_SIGN_ id * RSEQ_PERCPU_STRIDE;
 }
 
 /* ---- what each one does, where it runs at all ---- */

@@ -26,8 +26,11 @@
 
 enum { CPUS = 64, ROUNDS = 20 };
 #define ALL	(CPUS * RSEQ_PERCPU_STRIDE)
+/* Where cpu 0's copy is in it: at one end or the other. */
+#define CPU_0	(0 RSEQ_PERCPU_SIGN_ 1 > 0 ? 0 : ALL - RSEQ_PERCPU_STRIDE)
 
-static struct rseq_guard *there, *here;	/* of both, and of the thread moved */
+static char *both, *moved;		/* mappings, of both and of that thread */
+static struct rseq_guard *there, *here;	/* the same, as per-cpu pointers */
 static volatile intptr_t data[CPUS];
 static volatile int hold, started, committed;
 static volatile unsigned int first, other;
@@ -112,7 +115,7 @@ static void on_fault(int signal)
 	move_to(other);
 	started = 1;
 	wait_until(has_bumped);
-	mprotect(here, ALL, PROT_READ | PROT_WRITE);
+	mprotect(moved, ALL, PROT_READ | PROT_WRITE);
 }
 
 static void commit_second(void)
@@ -148,9 +151,11 @@ static int map_twice(void)
 
 	if (ftruncate(fd, (off_t)ALL))
 		return 0;
-	there = mmap(NULL, ALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	here = mmap(NULL, ALL, PROT_NONE, MAP_SHARED, fd, 0);
-	return there != MAP_FAILED && here != MAP_FAILED;
+	both = mmap(NULL, ALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	moved = mmap(NULL, ALL, PROT_NONE, MAP_SHARED, fd, 0);
+	there = (struct rseq_guard *)(both + CPU_0);
+	here = (struct rseq_guard *)(moved + CPU_0);
+	return both != MAP_FAILED && moved != MAP_FAILED;
 }
 
 int main(void)
@@ -163,7 +168,7 @@ int main(void)
 		return 77;
 	sigaction(SIGSEGV, &action, NULL);
 	for (int round = 0; round < ROUNDS; ++round) {
-		mprotect(here, ALL, PROT_NONE);
+		mprotect(moved, ALL, PROT_NONE);
 		move_to(first);
 		seen = guard()->word;
 		started = committed = 0;

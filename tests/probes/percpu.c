@@ -146,7 +146,7 @@ static void try_copies(void)
 	RSEQ_FOR_EACH_CPU(copy, p) {
 		EXPECT(copy == rseq_percpu_ptr(p, n));
 		EXPECT((char *)copy - (char *)rseq_percpu_ptr(p, 0) ==
-		       (ptrdiff_t)n * STRIDE);
+		       0 RSEQ_PERCPU_SIGN_ (ptrdiff_t)n * STRIDE);
 		++n;
 	}
 	EXPECT(n == rseq_cpu_limit());
