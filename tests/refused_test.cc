@@ -85,6 +85,19 @@ TEST_P(Refused, FromTheStartCountersAreExactAndTheReasonIsKnown)
 	}
 }
 
+/* Asking is a system call on aarch64; a thread that moves asks again. */
+TEST_P(Refused, FromTheStartAFallbackAsksForItsCpuOnceInAWhile)
+{
+	const outcome got = under_filter(EPERM, {build_rseq("asks", {
+		"-Wl,--wrap=sched_getcpu"})});
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("sum"), got.number("adds")) << got;
+	EXPECT_EQ(got.number("asked") * 64, got.number("adds")) << got;
+	for (const char *row : {"row0", "row1"})
+		EXPECT_EQ(got.number(row) * 2, got.number("adds")) << got;
+}
+
 /* Stock glibc aborts the process: only those with the line can pass. */
 class RefusedLater : public VariantTest {
 protected:
