@@ -179,3 +179,20 @@ TEST(Lines, AreNoWiderThanTheyMayBe)
 		}
 	EXPECT_GT(read, 100);
 }
+
+/* A cpu_set_t ends at cpu 1023: on a machine that can have more of them the
+   kernel refuses to fill one in. */
+TEST(Probes, HaveCpusByTheirOneHeaderOnly)
+{
+	int read = 0;
+
+	for (const auto &e : fs::directory_iterator(probes_dir())) {
+		if (e.path().filename() == "cpus.h")
+			continue;
+		for (const char *name : {"cpu_set_t", "CPU_SET"})
+			EXPECT_FALSE(has(content(e.path()), name))
+				<< name << " in " << e.path();
+		++read;
+	}
+	EXPECT_GT(read, 90);
+}

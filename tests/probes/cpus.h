@@ -15,7 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CPU_BITS = 8 * sizeof(unsigned long) };
+enum {
+	CPU_BITS = 8 * sizeof(unsigned long),
+	MAX_CPUS = 8192,	/* of any Linux */
+};
 
 /*
  * How many words this kernel's sets have; small, since stacks can be.  A call,
@@ -23,7 +26,7 @@ enum { CPU_BITS = 8 * sizeof(unsigned long) };
  */
 __attribute__((__noinline__, __unused__)) static size_t cpu_words(void)
 {
-	static unsigned long room[8192 / CPU_BITS];
+	static unsigned long room[MAX_CPUS / CPU_BITS];
 	static size_t words;
 	size_t n = __atomic_load_n(&words, __ATOMIC_RELAXED);
 
@@ -61,6 +64,16 @@ __attribute__((__noinline__, __unused__)) static int run_on(int tid,
 	memset(one, 0, sizeof one);
 	one[cpu / CPU_BITS] = 1UL << cpu % CPU_BITS;
 	return sched_setaffinity(tid, sizeof one, (const cpu_set_t *)one);
+}
+
+/* The nth cpu of a set, from 0; -1 if it has fewer. */
+__attribute__((__unused__)) static int nth_cpu(const unsigned long *set,
+					       unsigned int nth)
+{
+	for (unsigned int cpu = 0; cpu < cpu_words() * CPU_BITS; ++cpu)
+		if (has_cpu(set, cpu) && nth-- == 0)
+			return (int)cpu;
+	return -1;
 }
 
 /* How many cpus this thread may run on, and the highest of them. */

@@ -5,11 +5,9 @@
  * many threads count too.  At the end the nodes are counted, so that one is
  * seen to be lost that the debugger has pushed, as another thread might.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#include "cpus.h"
+
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,7 +26,7 @@ struct slot {
 
 struct slot *slots, *here;	/* per-cpu, and this cpu's */
 struct node own, other;
-unsigned int cpu = CPU_SETSIZE;
+unsigned int cpu;
 static intptr_t word;
 static int stop;
 
@@ -83,15 +81,8 @@ static void *work(void *counted)
 
 static void stay_on_one_cpu(void)
 {
-	cpu_set_t all;
-
-	sched_getaffinity(0, sizeof all, &all);
-	do
-		--cpu;
-	while (!CPU_ISSET(cpu, &all));
-	CPU_ZERO(&all);
-	CPU_SET(cpu, &all);
-	sched_setaffinity(0, sizeof all, &all);
+	count_cpus(&cpu);
+	run_on(0, cpu);
 }
 
 int main(int argc, char **argv)

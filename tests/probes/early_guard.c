@@ -8,8 +8,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "cpus.h"
+
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,15 +28,13 @@ static int errors, stop, threads;
 
 static void pin_to(unsigned int nth)
 {
-	cpu_set_t all, one;
+	unsigned long all[cpu_words()];
+	int cpu;
 
-	sched_getaffinity(0, sizeof all, &all);
-	CPU_ZERO(&one);
-	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-		if (CPU_ISSET(cpu, &all) && nth-- == 0)
-			CPU_SET(cpu, &one);
-	if (CPU_COUNT(&one))
-		sched_setaffinity(0, sizeof one, &one);
+	allowed_cpus(all);
+	cpu = nth_cpu(all, nth);
+	if (cpu >= 0)
+		run_on(0, (unsigned int)cpu);
 }
 
 static void *commit(void *cpu)
@@ -61,14 +60,15 @@ static void *commit(void *cpu)
 
 __attribute__((__constructor__(101))) static void early(void)
 {
-	cpu_set_t all;
+	unsigned long all[cpu_words()];
+	unsigned int highest;
 	pthread_t t;
 	struct slot *s;
 	int cpu = 0;
 
-	sched_getaffinity(0, sizeof all, &all);
+	allowed_cpus(all);
 	slots = rseq_percpu_alloc(sizeof *slots, 64);
-	if (!slots || CPU_COUNT(&all) < 2)
+	if (!slots || count_cpus(&highest) < 2)
 		return;
 	pthread_create(&t, NULL, commit, &cpu);
 	pin_to(1);
@@ -91,7 +91,7 @@ __attribute__((__constructor__(101))) static void early(void)
 	}
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
-	sched_setaffinity(0, sizeof all, &all);
+	allow_cpus(0, all);
 	lost = committed + by_hand;
 	RSEQ_FOR_EACH_CPU(s, slots)
 		lost -= s->value;

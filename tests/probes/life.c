@@ -388,7 +388,7 @@ static int second_libc(void)
 	int (*getcpu)(void);
 	const unsigned int *size;
 	const ptrdiff_t *offset;
-	cpu_set_t all, one;
+	unsigned long all[cpu_words()];
 	int asked = 0, wrong = 0;
 
 	if (!inner)
@@ -396,17 +396,12 @@ static int second_libc(void)
 	*(void **)&getcpu = dlsym(inner, "sched_getcpu");
 	size = dlsym(inner, "__rseq_size");
 	offset = dlsym(inner, "__rseq_offset");
-	sched_getaffinity(0, sizeof all, &all);
-	for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-		if (!CPU_ISSET(cpu, &all))
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		sched_setaffinity(0, sizeof one, &one);
-		++asked;
+	allowed_cpus(all);
+	for (int cpu; (cpu = nth_cpu(all, (unsigned int)asked)) >= 0; ++asked) {
+		run_on(0, (unsigned int)cpu);
 		wrong += getcpu() != cpu || sched_getcpu() != cpu;
 	}
-	sched_setaffinity(0, sizeof all, &all);
+	allow_cpus(0, all);
 	printf("asked=%d\ndisagree=%d\ninner_size=%u\nouter_size=%u\n"
 	       "inner_offset=%td\n", asked, wrong, *size, __rseq_size, *offset);
 	tell_both();

@@ -5,10 +5,10 @@
  * "alone", other threads exist, so that a libc that has a cache for each cpu
  * uses it: cached=1 if it says that the block went there.
  */
-#define _GNU_SOURCE
+#include "cpus.h"
+
 #include <malloc.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,15 +42,13 @@ static void *rest(void *unused)
 
 static void go_to(unsigned int nth)
 {
-	cpu_set_t all, one;
+	unsigned long all[cpu_words()];
+	int cpu;
 
-	sched_getaffinity(getpid(), sizeof all, &all);
-	CPU_ZERO(&one);
-	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-		if (CPU_ISSET(cpu, &all) && !nth--)
-			CPU_SET(cpu, &one);
-	if (CPU_COUNT(&one))
-		sched_setaffinity(0, sizeof one, &one);
+	allowed_cpus(all);
+	cpu = nth_cpu(all, nth);
+	if (cpu >= 0)
+		run_on(0, (unsigned int)cpu);
 }
 
 /* With neighbours, so that what is freed does not leave the process at once. */

@@ -28,14 +28,11 @@ static inline void be_no_victim(unsigned int slot)
 static inline void pin(int tid, const unsigned long *all, unsigned int nth)
 {
 	const unsigned int bits = (unsigned int)cpu_words() * CPU_BITS;
-	unsigned int cpus = 0, cpu = 0;
+	unsigned int cpus = 0;
 
 	for (unsigned int i = 0; i < bits; ++i)
 		cpus += has_cpu(all, i);
-	for (unsigned int skip = nth % cpus; cpu < bits; ++cpu)
-		if (has_cpu(all, cpu) && skip-- == 0)
-			break;
-	if (run_on(tid, cpu) == 0)
+	if (run_on(tid, (unsigned int)nth_cpu(all, nth % cpus)) == 0)
 		__atomic_add_fetch(&migrations, 1, __ATOMIC_RELAXED);
 }
 

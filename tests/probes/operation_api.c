@@ -9,14 +9,14 @@
 
 #include <rseq/rseq.h>
 
-enum { CPUS = 1024, GOES = 1000 };
+enum { GOES = 1000 };
 
 struct slot {
 	intptr_t first, second;
 	char pad[48];
 };
 
-static _Alignas(64) struct slot slots[CPUS];
+static _Alignas(64) struct slot slots[MAX_CPUS];
 
 static rseq_cpu_t cpu_number(int n)
 {
@@ -69,7 +69,7 @@ static void count_in_static(void)
 		add_to_static();
 		compare_in_static();
 	}
-	for (int i = 0; i < CPUS; ++i) {
+	for (int i = 0; i < MAX_CPUS; ++i) {
 		added += slots[i].first;
 		compared += slots[i].second;
 	}

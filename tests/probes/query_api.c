@@ -32,7 +32,6 @@ static void in_vfork_child(void)
 int main(void)
 {
 	struct rseq_info info;
-	cpu_set_t one;
 	int distinct = 1;
 
 	printf("null=%d\n", rseq_query(NULL, sizeof info));
@@ -52,9 +51,7 @@ int main(void)
 				!= 0;
 	printf("reasons_distinct=%d\n", distinct);
 
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof one, &one);
+	run_on(0, (unsigned int)sched_getcpu());
 	printf("cpu_right=%d\nstart_right=%d\n",
 	       rseq_this_cpu().n == (int)kernel_cpu(),
 	       rseq_cpu_start() == kernel_cpu());

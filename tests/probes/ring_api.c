@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a ring answers to what it should not be asked. */
-#define _GNU_SOURCE
+#include "cpus.h"
+
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,13 +38,10 @@ int main(void)
 	static char big[4096];
 	struct rseq_ring_stats stats;
 	struct rlimit small = {1 << 22, 1 << 22};
-	cpu_set_t cpu;
 	void *room;
 	int fd;
 
-	CPU_ZERO(&cpu);
-	CPU_SET(sched_getcpu(), &cpu);
-	sched_setaffinity(0, sizeof cpu, &cpu);
+	run_on(0, (unsigned int)sched_getcpu());
 	printf("zero.write=%d\nzero.read=%ld\nzero.wait=%d\nzero.reserve=%d\n",
 	       rseq_ring_write(&zero, "x", 1), rseq_ring_read(&zero, see, NULL),
 	       rseq_ring_wait(&zero, 1), rseq_ring_reserve(&zero, 1) != NULL);

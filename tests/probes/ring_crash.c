@@ -6,9 +6,9 @@
  *
  *	ring_crash STRIDE
  */
-#define _GNU_SOURCE
+#include "cpus.h"
+
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,11 +77,8 @@ int main(int argc, char **argv)
 	volatile int *const done = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	long looks = 0, partial = 0;
-	cpu_set_t cpu;
 
-	CPU_ZERO(&cpu);
-	CPU_SET(sched_getcpu(), &cpu);
-	sched_setaffinity(0, sizeof cpu, &cpu);
+	run_on(0, (unsigned int)sched_getcpu());
 	for (int kills = 0; kills < 2; ++kills) {
 		const int fd = memfd_create("ring", 0);
 		char name[64];

@@ -3,11 +3,9 @@
  * sanitized KIND: a mistake that a sanitizer has to see through sections, or,
  * for kinds that begin with right, something that it must not complain of.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#include "cpus.h"
+
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,11 +63,7 @@ static void done(int n)
 /* The word of the first cpu, or of the second. */
 static void on_cpu(unsigned int nth)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(nth, &one);
-	sched_setaffinity(0, sizeof one, &one);
+	run_on(0, nth);
 }
 
 static void add(void)

@@ -16,7 +16,7 @@
 
 #include "filter.h"
 
-enum { THREADS = 8, ROUNDS = 200000, MAX_CPUS = 1024, ATTEMPTS = 1000000 };
+enum { THREADS = 8, ROUNDS = 200000, MAX_CPUS = 8192, ATTEMPTS = 1000000 };
 
 static _Alignas(64) struct { intptr_t n; char pad[56]; } count[MAX_CPUS];
 

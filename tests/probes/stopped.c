@@ -3,11 +3,9 @@
  * A thread is stopped while it holds a guard, and continued: by a tracer, since
  * only that can stop one of many.  Those who wait for it sleep; others go on.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#include "cpus.h"
+
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -45,11 +43,7 @@ static void wait_until(volatile int *flag)
 
 static void pin_to_first(void)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	sched_setaffinity(0, sizeof one, &one);
+	run_on(0, 0);
 }
 
 static long now(clockid_t clock)

@@ -124,7 +124,7 @@ static int all_calls(void)
 
 enum { THREADS = 3, SECONDS = 2 };
 
-static struct { _Alignas(64) volatile long n; } slot[CPU_SETSIZE];
+static struct { _Alignas(64) volatile long n; } slot[MAX_CPUS];
 static long added[THREADS];
 static volatile int over;
 static volatile long *asked;	/* by the child, in memory of its own */
@@ -203,7 +203,7 @@ static int beside(void)
 		pthread_join(t[i], NULL);
 		expected += added[i];
 	}
-	for (int i = 0; i < CPU_SETSIZE; ++i)
+	for (int i = 0; i < MAX_CPUS; ++i)
 		got += slot[i].n;
 	printf("asked=%ld\nadded=%ld\nlost=%ld\n", *asked, expected,
 	       expected - got);
