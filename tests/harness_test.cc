@@ -143,6 +143,37 @@ TEST(Machine, RunsWhatIsBuiltForItAndIsWhatItSays)
 	EXPECT_EQ(run({dir / "machine"}).code, 7) << "and goes on";
 }
 
+static outcome run_cell(const fs::path &build, const strings &before,
+			const std::string &cell)
+{
+	return run(before + strings{source_dir() / "tests/vm/run",
+				    source_dir(), build_dir(), cell},
+		   {{"TLABI_BUILD=" + build.string()}});
+}
+
+/* Two would write into one channel. */
+TEST(Cells, RunOnceAtATimeInATree)
+{
+	const fs::path build = scratch_dir() / "cells", vm = build / "vm";
+
+	fs::create_directories(vm / "amd64-6.1");
+	const outcome got = run_cell(build, {"flock", vm / "amd64-6.1/lock"},
+				     "amd64-6.1");
+	EXPECT_EQ(got.code, 1) << got;
+	EXPECT_TRUE(has(got.out, "amd64-6.1: another run of it goes on in " +
+			vm.string())) << got;
+	EXPECT_TRUE(got.out.ends_with("0 passed, 1 failed, 0 skipped\n")) << got;
+}
+
+TEST(Cells, AreListedIfOneIsNotKnown)
+{
+	const outcome got = run_cell(scratch_dir() / "cells", {}, "vax-6.1");
+
+	EXPECT_EQ(got.code, 2) << got;
+	EXPECT_TRUE(has(got.err, "no cell vax-6.1; there are:")) << got;
+	EXPECT_TRUE(has(got.err, "riscv64-7.2")) << got;
+}
+
 /* ---- the tree ---- */
 
 static size_t width(const std::string &line)
