@@ -96,16 +96,22 @@ static int untouched(const struct commit *c)
 static void try_point(const struct commit *c, const struct descriptor *d,
 		      uintptr_t at)
 {
-	const int first = run_into_trap(c, d, at);
+	int first = run_into_trap(c, d, at), second;
+
+	if (!traps && c->block) {
+		at_odds = 1;
+		first = run_into_trap(c, d, at);
+	}
+
 	const int stored = !memcmp(cell, expected, CELL);
 	const int left = untouched(c);
-	int second;
 
 	++points;
 	if (!traps) {
 		printf("unreached: %s at +%#lx\n", c->name,
 		       (unsigned long)(at - d->start));
 		++unreached;
+		at_odds = 0;
 		return;
 	}
 	/* A block is copied behind that store: most points are there. */
@@ -113,6 +119,7 @@ static void try_point(const struct commit *c, const struct descriptor *d,
 	do
 		second = c->call(cell);
 	while (second == RSEQ_RESTARTED);
+	at_odds = 0;
 	if (traps == 1 && !elsewhere && !cut && !done &&
 	    (first == RSEQ_COMMITTED ? stored :
 	     first == RSEQ_RESTARTED && left) &&

@@ -14,7 +14,11 @@
 /* What a commit has to itself, aligned to 16: its word, another, a block. */
 enum {
 	FIRST = 16, BLOCK = 32,
-	SHORT = 21,		/* eight bytes at a time, and one at a time */
+#ifdef __riscv		/* eight bytes at a time, or one if they are at odds */
+	SHORT = 24,
+#else			/* eight bytes at a time, and then one at a time */
+	SHORT = 21,
+#endif
 	LONG = RSEQ_BLOCK_MAX + 3,
 	CELL = BLOCK + (LONG + 15) / 16 * 16
 };
@@ -23,10 +27,13 @@ enum {
 #define NARROW	((uintptr_t)0x55)
 #define WIDE	((uintptr_t)0x123456789abc)
 
-/* What a block is copied from. */
+/* What a block is copied from, and whether that is aligned as its end is. */
+__attribute__((__unused__)) static int at_odds;
+
 static inline const char *block_of(uintptr_t a, uintptr_t b)
 {
-	static char block[LONG];
+	static char room[LONG + 8] __attribute__((__aligned__(8)));
+	char *const block = room + at_odds;
 
 	for (int i = 0; i < LONG; ++i)
 		block[i] = (char)((i % 2 ? a : b) >> i % 5 * 8);
