@@ -259,6 +259,8 @@ const machine &the_machine();
 unsigned int kernel_feature_size();
 unsigned int line_length();
 int line_offset();		/* from the thread pointer */
+/* Does its kernel restart sections?  On some, threads are registered only. */
+bool restarts_sections();
 
 /* What run() does with a program that is built for a virtual machine. */
 bool runs_there(const strings &command);

@@ -20,6 +20,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "librseq/kernel.hh"
 #include "vm/channel.h"
 
 #ifndef AT_RSEQ_FEATURE_SIZE
@@ -218,6 +219,12 @@ unsigned int line_length()
 	if (n > 48 || the_machine().feature_align > 64)
 		return 32;
 	return n > 32 ? n : 32;
+}
+
+bool restarts_sections()
+{
+	return the_machine().isa != "aarch64" ||
+		!arm64_skips_restarts(the_machine().release.c_str());
 }
 
 int line_offset()

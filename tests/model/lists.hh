@@ -72,11 +72,8 @@ private:
 			do {
 				const Id id = id_now<Id>();
 				id_ = id.n;
-				if (id_ >= 0)
-					result = f(rseq_percpu_ptr(slots_, id_),
-						   id);
-				else
-					result = f(slots_, id);
+				result = f(rseq_percpu_ptr(slots_,
+					   id_ < 0 ? 0 : id_), id);
 			} while (result == RSEQ_RESTARTED);
 			return 0;
 		});
