@@ -120,6 +120,15 @@ TEST_P(Wrapper, ThreadsRunAndTheLibcIsTheSysroots)
 	EXPECT_FALSE(has(r.out, " /usr")) << r.out;
 }
 
+/* Its unwinder's locks are there, from before main() on. */
+TEST_P(Wrapper, AProgramWithKeysHasAnUnwinder)
+{
+	outcome r = sh(gcc() + "-Wall -Wextra -Werror -funwind-tables" +
+		       data("keys.c") + "-o " + program() + " && " + program());
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "frames=")) << r.out;
+}
+
 TEST_P(Wrapper, StepByStepIsTheSame)
 {
 	std::string object = (dir / "o.o").string();

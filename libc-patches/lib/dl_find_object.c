@@ -51,3 +51,18 @@ int _dl_find_object(void *pc, struct dl_find_object *found)
 
 	return dl_iterate_phdr(look, &search) ? 0 : -1;
 }
+
+/*
+ * It takes a program in which pthread_key_create() is for one that has the rest
+ * of what it calls, by weak references, and in a static program that need not
+ * be so. It looks up unwind tables before main(), too. What these functions
+ * take does not matter here.
+ */
+extern void pthread_getspecific(void), pthread_mutex_lock(void),
+	pthread_mutex_unlock(void), pthread_once(void),
+	pthread_setspecific(void);
+
+__attribute__((__used__)) static void (*const needed[])(void) = {
+	pthread_getspecific, pthread_mutex_lock, pthread_mutex_unlock,
+	pthread_once, pthread_setspecific,
+};
