@@ -183,15 +183,21 @@ TEST_P(SharedObject, HasNoTextRelocations)
 /*
  * A weak declaration makes every reference of its file weak, and a linker may
  * take the variable not to be there: the file's own look says so then, but
- * librseq's finds it.
+ * librseq's finds it.  The library is shared where it can be: the archive's own
+ * references, which are strong, would settle it for the linker.
  */
 TEST(WeakDeclaration, OfTheLibcsVariableDoesNotMisleadLibrseq)
 {
 	const std::vector<strings> modes = {
 		{"-fPIE", "-pie"}, {"-fno-pie", "-no-pie"}, {"-static"},
 	};
+	const fs::path shared = build_dir() / ".libs";
+	const strings dynamic = {shared / "librseq.so",
+				 "-Wl,-rpath," + shared.string()};
+	const strings archive = {librseq(libcs().front(), {"-fPIC"})};
 	int built = 0;
 
+	ASSERT_TRUE(fs::exists(shared / "librseq.so"));
 	fs::create_directories(scratch_dir() / "linkage");
 	for (const std::string &c : {cc(), clang_or_none()})
 		for (const char *linker : {"bfd", "gold", "lld"})
@@ -204,9 +210,10 @@ TEST(WeakDeclaration, OfTheLibcsVariableDoesNotMisleadLibrseq)
 				outcome got = run(strings{c} + mode +
 					rseq_include_flags() + strings{
 					"-O2", std::string("-fuse-ld=") +
-					linker, "-o", out, probes_dir() /
-					"weak.c", librseq(libcs().front(),
-							  {"-fPIC"})});
+					linker, "-o", out,
+					probes_dir() / "weak.c"} +
+					(mode.front() == "-static" ? archive :
+					 dynamic));
 				ASSERT_TRUE(got.ok()) << got;
 				got = run({out});
 				ASSERT_TRUE(got.ok()) << linker << got;
