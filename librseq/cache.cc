@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <sched.h>
-#include <string.h>
 
 #include <rseq/cache.h>
 #include "debug.hh"
@@ -11,7 +10,8 @@
 /*
  * Each cpu has two stacks: one that only sections change, and behind it one for
  * threads that run none, which is changed with its count locked.  A locked
- * count is negative, and both kinds then go to the source instead of waiting:
+ * count is negative, and nobody waits for it: sections do without it, and the
+ * other threads go to the next cpu's, and then to the source.
  *
  *	sign | holder's thread id << 16 | count
  *
@@ -163,7 +163,8 @@ struct popping {
 };
 
 /* By a section: how many, or -1 without sections. */
-template <class Plan> static long move_some(const rseq_cache *c, Plan plan)
+template <class Plan> static long move_some(const rseq_cache *c,
+						     const Plan &plan)
 {
 	for (int tries = 16; tries > 0; --tries) {
 		const rseq_cpu_t cpu = rseq_this_cpu();
@@ -185,18 +186,32 @@ template <class Plan> static long move_some(const rseq_cache *c, Plan plan)
 	return -1;
 }
 
-/* By locking the count: how many. */
-template <class Plan> static size_t move_locked(const rseq_cache *c, Plan plan)
+/*
+ * By locking the count: how many.  A thread that has lost its cpu in there
+ * keeps its stack locked for as long: the next cpu's serves as well then.
+ */
+template <class Plan> static size_t move_locked(const rseq_cache *c,
+							 const Plan &plan)
 {
-	uintptr_t *const stack = locked_stack(c, some_cpu());
-	const uintptr_t count = load(stack);
-	const move m = plan.on(stack, count);
+	unsigned int cpu = some_cpu();
 
-	if (m.n == 0 || !change(stack, count, locked_by(thread_id(), count)))
-		return 0;
-	memcpy(m.to, m.from, m.n * sizeof(uintptr_t));
-	__atomic_store_n(stack, m.count, __ATOMIC_RELEASE);
-	return m.n;
+	for (int tries = 4; tries > 0; --tries) {
+		uintptr_t *const stack = locked_stack(c, cpu);
+		const uintptr_t count = load(stack);
+		const move m = plan.on(stack, count);
+
+		if (m.n > 0 && change(stack, count,
+				      locked_by(thread_id(), count))) {
+			for (size_t i = 0; i < m.n; ++i)
+				m.to[i] = m.from[i];
+			__atomic_store_n(stack, m.count, __ATOMIC_RELEASE);
+			return m.n;
+		}
+		if (m.n == 0 && !(count & lock_bit))
+			return 0;
+		cpu = cpu + 1 < rseq_cpu_limit() ? cpu + 1 : 0;
+	}
+	return 0;
 }
 
 /* ---- get and put ---- */

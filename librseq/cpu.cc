@@ -34,7 +34,9 @@ unsigned int some_cpu()
 {
 	const int here = rseq_this_cpu().n;
 	errno_guard keep;
+	const unsigned int cpu = (unsigned int)(here >= 0 ? here :
+						sched_getcpu());
+	const unsigned int limit = rseq_cpu_limit();
 
-	return (unsigned int)(here >= 0 ? here : sched_getcpu()) %
-		rseq_cpu_limit();
+	return cpu < limit ? cpu : cpu % limit;	/* refused: -1 */
 }

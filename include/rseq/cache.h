@@ -123,13 +123,16 @@ static inline void *rseq_cache_get(struct rseq_cache *c)
 /* Put an object that is not NULL: 0 or -EINVAL.  Always completes. */
 static inline int rseq_cache_put(struct rseq_cache *c, void *object)
 {
+	const uintptr_t capacity = __atomic_load_n(&c->capacity,
+						   __ATOMIC_RELAXED);
+
 	RSEQ_DEBUG_(const int wrong = rseq_debug_put_(c, object);
 		if (wrong)
 			return wrong;)
 	rseq_tsan_release_(object);
-	if (__builtin_expect(c->stacks && object &&
-			     rseq_cache_push_(c->stacks,
-				__atomic_load_n(&c->capacity, __ATOMIC_RELAXED),
+	/* Where there are no stacks, the capacity is 0. */
+	if (__builtin_expect(capacity && object &&
+			     rseq_cache_push_(c->stacks, capacity,
 				RSEQ_CAST_(uintptr_t, object))
 			     == RSEQ_COMMITTED, 1))
 		return 0;
