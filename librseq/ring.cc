@@ -82,6 +82,16 @@ void store(uint64_t *word, uint64_t value)
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
+/* ThreadSanitizer takes only the full fence. */
+void store_fence()
+{
+#ifdef RSEQ_TSAN_
+	__sync_synchronize();
+#else
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
+
 /* Further on by bytes and by records. */
 uint64_t advance(uint64_t place, uint64_t bytes, uint64_t records)
 {
@@ -252,8 +262,7 @@ int write_locked(rseq_ring *r, const void *data, uint64_t len, uint64_t state,
 	errno_guard keep;
 	const unsigned int cpu = some_cpu() % r->cpus;
 	const ring to = locked_ring(r, cpu);
-	thread_lock lock(reinterpret_cast<uint32_t *>(&to.h->lock),
-			 thread_lock::leaf);
+	thread_lock lock(&to.h->lock, thread_lock::leaf);
 	int ret = -ENOSPC;
 
 	if (!lock.held) {	/* a handler in the middle of it */
@@ -265,7 +274,7 @@ int write_locked(rseq_ring *r, const void *data, uint64_t len, uint64_t state,
 		if (!p.fits)
 			break;
 		store(&to.h->oldest, p.kept);
-		__sync_synchronize();	/* before anything is written over */
+		store_fence();	/* before anything is written over */
 		__atomic_store_n((uint64_t *)p.at, p.word, __ATOMIC_RELAXED);
 		if (!p.pads && !state && len)	/* data may be null */
 			memcpy(p.at + 8, data, len);
@@ -341,14 +350,28 @@ bool ring_awaits(const void *record)
 
 namespace {
 
-/* Copy out of a ring that may be written over: did it stay as it was? */
-bool copy_out(const ring &from, uint64_t place, char *to, uint64_t len)
+/* Written over, or about to be. */
+bool is_gone(const ring &from, uint64_t place)
+{
+	return (int32_t)distance(place, load(&from.h->oldest)) > 0;
+}
+
+/* Does that record end before the next one does, and the ring's memory? */
+bool fits(const ring &from, uint64_t place, uint64_t next, uint64_t word)
+{
+	const uint64_t used = distance(place, next);
+	const uint64_t end = from.size - ((uint32_t)place & (from.size - 1));
+
+	return used <= from.size && whole(word) <= used && whole(word) <= end;
+}
+
+/* In this order: what is written over meanwhile is gone afterwards. */
+void copy_out(const ring &from, uint64_t place, char *to, uint64_t len)
 {
 	const uint64_t *const bytes = (uint64_t *)(from.at(place) + 8);
 
 	for (uint64_t i = 0; i < (len + 7) / 8; ++i)
-		((uint64_t *)to)[i] = load(bytes + i);	/* in this order */
-	return (int32_t)distance(place, load(&from.h->oldest)) <= 0;
+		((uint64_t *)to)[i] = load(bytes + i);
 }
 
 long read_ring(const rseq_ring *r, const ring &from, unsigned int cpu,
@@ -359,8 +382,8 @@ long read_ring(const rseq_ring *r, const ring &from, unsigned int cpu,
 	long seen = 0;
 
 	for (;;) {
-		const uint64_t next = load(&from.h->next);
 		const uint64_t oldest = load(&from.h->oldest);
+		const uint64_t next = load(&from.h->next);
 		if (overwrites && (int32_t)distance(place, oldest) > 0) {
 			__atomic_fetch_add(&from.h->lost,
 				records_between(place, oldest),
@@ -373,11 +396,14 @@ long read_ring(const rseq_ring *r, const ring &from, unsigned int cpu,
 		const uint64_t len = word & length_mask;
 		if (word & busy)
 			break;		/* and so the next ones have to wait */
-		if (overwrites) {
-			if (len > from.size / 2 && !(word & padding))
+		if (!fits(from, place, next, word)) {
+			if (overwrites && is_gone(from, place))
 				continue;
-			if (!copy_out(from, place, copy, word & padding ? 0 :
-				      len))
+			break;		/* a file that is damaged */
+		}
+		if (overwrites) {
+			copy_out(from, place, copy, word & padding ? 0 : len);
+			if (is_gone(from, place))
 				continue;
 		}
 		if (!(word & padding)) {

@@ -17,7 +17,8 @@ struct rseq_ring_head_ {
 	uint64_t	read;		/* the same, up to which was read */
 	uint64_t	lost;		/* records that the reader found gone */
 	uint64_t	dropped;	/* records that there was no room for */
-	uint64_t	lock;		/* of writers that run no sections */
+	uint32_t	lock;		/* of writers that run no sections */
+	uint32_t	unused;
 };
 
 /* What became of the records of all cpus; exact when nobody writes. */
