@@ -52,6 +52,7 @@ public:
 	thread_lock(const thread_lock &) = delete;
 
 	bool held = false;
+	bool mine = false;	/* held, by this thread, before */
 
 private:
 	uint32_t *word_;

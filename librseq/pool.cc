@@ -73,7 +73,7 @@ bool add_slab(rseq_pool *p)
 		return false;
 	--p->slabs_left;
 	slab->next = p->slabs;
-	p->slabs = slab;
+	__atomic_store_n(&p->slabs, slab, __ATOMIC_RELEASE);	/* handlers */
 	for (size_t i = p->per_slab; i-- > 0;)
 		share(p, reinterpret_cast<char *>(slab) + header + i * p->size);
 	return true;
@@ -201,13 +201,19 @@ static long unmap_free_slabs(rseq_pool *p)
 		s->free = 0;
 	for (auto *f = static_cast<free_object *>(p->free); f; f = next_of(f))
 		++slab_of(f)->free;
-	auto *f = static_cast<free_object *>(p->free);
-	for (p->free = nullptr; f;) {
+	/* One by one: a child that is forked meanwhile has all others. */
+	free_object *kept = nullptr;
+	for (auto *f = static_cast<free_object *>(p->free); f;) {
 		free_object *const next = next_of(f);
 		if (slab_of(f)->free != p->per_slab)
-			share(p, f);
+			kept = f;
+		else if (kept)
+			set_next(kept, next);
+		else
+			p->free = next;
 		f = next;
 	}
+	rseq_slab_ *gone = nullptr;
 	for (rseq_slab_ **s = &p->slabs; *s;) {
 		rseq_slab_ *const slab = *s;
 		if (slab->free != p->per_slab) {
@@ -215,8 +221,15 @@ static long unmap_free_slabs(rseq_pool *p)
 			continue;
 		}
 		*s = slab->next;
-		munmap(slab, slab_size);
+		slab->next = gone;
+		gone = slab;
 		++p->slabs_left;
+	}
+	/* The pool is whole without them, whatever becomes of this thread. */
+	while (gone) {
+		rseq_slab_ *const slab = gone;
+		gone = slab->next;
+		munmap(slab, slab_size);
 		++unmapped;
 	}
 	return unmapped;
@@ -256,7 +269,11 @@ void rseq_pool_read(struct rseq_pool *p, struct rseq_pool_stats *stats) noexcept
 	stats->shared = shared_objects(p);
 }
 
-/* Under the lock: does an object of this pool's begin there? */
+/*
+ * Under the lock: does an object of this pool's begin there?  A handler that
+ * has interrupted the lock's holder may ask, too: the list of slabs is whole at
+ * any time.
+ */
 static bool is_object(const rseq_pool *p, const void *object)
 {
 	const rseq_slab_ *const slab = slab_of(object);
@@ -276,7 +293,7 @@ int rseq_pool_owns(struct rseq_pool *p, const void *object) noexcept
 	if (!p->size)
 		return 0;
 	thread_lock lock(&p->lock, thread_lock::leaf);
-	return lock.held && is_object(p, object);
+	return lock.held || lock.mine ? is_object(p, object) : -EDEADLK;
 }
 
 /*

@@ -65,8 +65,10 @@ thread_lock::thread_lock(uint32_t *word, kind is)
 			held = true;
 			return;
 		}
-		if ((seen & ~waiters) == self)
+		if ((seen & ~waiters) == self) {
+			mine = true;
 			return;
+		}
 		if (!thread_exists(seen & ~waiters)) {
 			__atomic_compare_exchange_n(word, &seen, 0, false,
 				__ATOMIC_RELAXED, __ATOMIC_RELAXED);
