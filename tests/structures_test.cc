@@ -83,12 +83,6 @@ TEST_P(Structures, CacheHandsEachObjectOutOnce)
 	expect_conserved(of({"cache", "2"}));
 }
 
-/* Of what was never made, put twice, forked, or left by threads that died. */
-TEST_P(Structures, CacheAnswersMisuse)
-{
-	expect_no_mistake(of({"cache_api"}), 4000);
-}
-
 TEST_P(Structures, RingKeepsRecordsWhole)
 {
 	for (const std::string kind : {"drop", "overwrite", "reserve"}) {
@@ -113,32 +107,6 @@ TEST_P(Structures, RingKeepsRecordsWhole)
 			EXPECT_GT(got.number("stats.overwritten"), 0) << got;
 		}
 	}
-}
-
-TEST_P(Structures, RingAnswersBadQuestions)
-{
-	const outcome got = of({"ring_api"});
-
-	ASSERT_TRUE(got.ok()) << got;
-	for (const char *key : {"zero.write", "zero.read", "zero.wait", "size0",
-				"size5000", "huge", "flags", "attach.empty",
-				"too_long", "no_see"})
-		EXPECT_EQ(got.number(key), -EINVAL) << key << got;
-	for (const char *key : {"badfd", "attach.bad"})
-		EXPECT_EQ(got.number(key), -EBADF) << key << got;
-	for (const char *key : {"zero.reserve", "longest", "empty", "waited",
-				"overwrite.reserve"})
-		EXPECT_EQ(got.number(key), 0) << key << got;
-	EXPECT_EQ(got.number("read"), 2) << got;
-	EXPECT_EQ(got.number("length"), 0) << got;
-	for (const char *key : {"nothing", "nothing_yet"})
-		EXPECT_EQ(got.number(key), -ETIMEDOUT) << key << got;
-	EXPECT_EQ(got.number("busy"), 0) << got;
-	EXPECT_EQ(got.number("committed"), 2) << got;
-	EXPECT_EQ(got.text("last"), "after") << got;
-	/* And not after a walk through all of 2^32 bytes. */
-	EXPECT_EQ(got.number("overwrite.torn"), -ENOSPC) << got;
-	EXPECT_EQ(got.number("no_memory"), -ENOMEM) << got;
 }
 
 TEST_P(Structures, RecordsSurviveACrash)
@@ -170,24 +138,6 @@ TEST_P(Structures, PoolKeepsObjectsApart)
 	EXPECT_EQ(got.number("left"), 0) << got;
 }
 
-TEST_P(Structures, PoolAnswersMisuse)
-{
-	const outcome got = of({"pool", "misuse"});
-
-	ASSERT_TRUE(got.ok()) << got;
-	for (const char *key : {"zero.trim", "size0", "huge", "align3",
-				"limit1"})
-		EXPECT_EQ(got.number(key), -EINVAL) << key << got;
-	for (const char *key : {"zero.alloc", "zero.slabs", "owns.inner",
-				"owns.foreign", "trim.used"})
-		EXPECT_EQ(got.number(key), 0) << key << got;
-	for (const char *key : {"aligned", "apart", "owns", "trim.free",
-				"no_memory"})
-		EXPECT_EQ(got.number(key), 1) << key << got;
-	/* Two slabs of 65536 bytes, 64 of them a header, of 128 each. */
-	EXPECT_EQ(got.number("until_limit"), 2 * ((65536 - 64) / 128)) << got;
-}
-
 TEST_P(Structures, CountersLoseNothing)
 {
 	const outcome got = of({"counters"});
@@ -210,6 +160,63 @@ TEST_P(Structures, CountersLoseNothing)
 	EXPECT_EQ(got.number("values"), got.number("expected_values")) << got;
 	EXPECT_EQ(got.number("median"), 480) << got;
 	EXPECT_EQ(got.number("highest"), 960) << got;
+}
+
+/* ---- bad use ---- */
+
+static const strings in_mmap = {"-Wl,--wrap=mmap,--wrap=munmap"};
+
+/* Of what was never made, put twice, forked, or left by threads that died. */
+TEST_P(Structures, CacheAnswersMisuse)
+{
+	expect_no_mistake(of({"cache_api"}), 4000);
+}
+
+/* Also what handlers and threads that end do in the middle of a call. */
+TEST_P(Structures, PoolAnswersMisuse)
+{
+	expect_no_mistake(of({"pool_api"}, in_mmap), 100);
+}
+
+/* And files that are damaged, at random. */
+TEST_P(Structures, RingAnswersMisuse)
+{
+	expect_no_mistake(of({"ring_api"}), 4000);
+}
+
+TEST_P(Structures, CountersAnswerMisuse)
+{
+	expect_no_mistake(of({"counters_api"}, in_mmap), 100);
+}
+
+/* All of this on a machine with 4096 cpus, which is pretended. */
+TEST(StructuresHere, DoTheSameOnALargeMachine)
+{
+	const strings large = {"-DCPUS=4096", "-Wl,--wrap=syscall"};
+
+	for (const auto &[name, flags] : {std::pair("cache_api", large),
+			std::pair("ring_api", large),
+			std::pair("pool_api", large + in_mmap),
+			std::pair("counters_api", large + in_mmap)})
+		expect_no_mistake(run({rseq_probe(libcs().front(), pie(), name,
+						  flags)}), 100);
+}
+
+/* ---- a cpu that goes away ---- */
+
+/*
+ * A real one, where that disturbs nobody else: in a virtual machine of ours,
+ * or where RSEQ_OFFLINE is set.
+ */
+TEST_P(Structures, WhatACpuLeftBehindIsFound)
+{
+	if (!the_machine().virtual_one && !getenv("RSEQ_OFFLINE"))
+		GTEST_SKIP() << "RSEQ_OFFLINE is not set";
+	const outcome got = of({"offline"});
+
+	if (got.code == 77)
+		GTEST_SKIP() << got.out;
+	expect_no_mistake(got, 20);
 }
 
 /* ---- readers and reference counts ---- */

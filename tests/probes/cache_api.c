@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Each function of the cache by itself, and what bad use of it gets. */
-#define _GNU_SOURCE
 #include "checks.h"
+#include "deaths.h"
+#include "many_cpus.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <rseq/cache.h>
 
@@ -21,14 +18,6 @@ enum { OBJECTS = 400 };
 static char out[OBJECTS];
 static struct rseq_cache cache;
 static int dies, nested = 1;
-static long dead;	/* the thread that did */
-
-/* As if it had been killed alone: the C library knows nothing of it. */
-static void die(void)
-{
-	__atomic_store_n(&dead, syscall(SYS_gettid), __ATOMIC_RELEASE);
-	syscall(SYS_exit, 0);
-}
 
 static size_t refill(void *arg, void **objects, size_t n)
 {
@@ -155,32 +144,21 @@ static void *drain_all(void *unused)
 	return rseq_cache_drain(&cache) ? unused : NULL;
 }
 
-static void let_die(void *(*in)(void *))
-{
-	pthread_t thread;
-	long who;
-
-	dies = 1;
-	dead = 0;
-	pthread_create(&thread, NULL, in, NULL);
-	while (!(who = __atomic_load_n(&dead, __ATOMIC_ACQUIRE)))
-		sched_yield();
-	while (syscall(SYS_tgkill, getpid(), who, 0) == 0)
-		sched_yield();
-	dies = 0;
-}
-
 /* Threads that end in the source, which has done its part. */
 static void deaths(void)
 {
 	void *many[60];
 
 	EXPECT(rseq_cache_init(&cache, 64, refill, drain, NULL) == 0);
-	let_die(get_one);
+	dies = 1;
+	let_die(get_one, NULL);
+	dies = 0;
 	EXPECT(rseq_cache_get_n(&cache, many, 60) == 60);
 	EXPECT(rseq_cache_put_n(&cache, many, 60) == 0);
 	EXPECT(held() == 60 && outside() == 60);
-	let_die(drain_all);
+	dies = 1;
+	let_die(drain_all, NULL);
+	dies = 0;
 	/* The others are there, and can be drained. */
 	EXPECT(outside() < 60 && outside() > 0);
 	EXPECT(rseq_cache_put(&cache, rseq_cache_get(&cache)) == 0);

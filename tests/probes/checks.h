@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE	/* before any header */
+#endif
 #include <stdio.h>
 
 static int checks, wrong;

@@ -16,6 +16,7 @@
 #endif
 #include "checks.h"
 #include "filter.h"
+#include "many_cpus.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -33,22 +34,6 @@
 #include <rseq/percpu.h>
 
 enum { STRIDE = RSEQ_PERCPU_STRIDE, PAGE = 4096 };
-
-/* ---- the machine ---- */
-
-#ifdef CPUS
-#include "wrap_syscall.h"
-
-/*
- * Pretended: how long the kernel's cpu masks are, which librseq asks it.  All
- * else is real.
- */
-static long called(long number, const long *a)
-{
-	return number == SYS_sched_getaffinity ? CPUS / 8 :
-		really_call(number, a);
-}
-#endif
 
 /* ---- api ---- */
 

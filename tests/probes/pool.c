@@ -4,7 +4,6 @@
  * in two hands, its bytes stay, memory keeps to its limit.
  *
  *	pool [seconds]
- *	pool misuse
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -12,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,51 +109,6 @@ static void handler(int sig)
 	}
 }
 
-static int misuse(void)
-{
-	static struct rseq_pool zero, p;
-	struct rseq_pool_stats stats;
-	struct rlimit small = {1 << 20, 1 << 20};
-	void *a, *b;
-
-	printf("zero.alloc=%d\n", rseq_pool_alloc(&zero) != NULL);
-	rseq_pool_free(&zero, NULL);
-	rseq_pool_fini(&zero);
-	rseq_pool_read(&zero, &stats);
-	printf("zero.trim=%ld\nzero.slabs=%d\n", rseq_pool_trim(&zero),
-	       (int)stats.slabs);
-	printf("size0=%d\nhuge=%d\nalign3=%d\nlimit1=%d\n",
-	       rseq_pool_init(&p, 0, 0, 0), rseq_pool_init(&p, 8193, 0, 0),
-	       rseq_pool_init(&p, 8, 3, 0), rseq_pool_init(&p, 8, 0, 1));
-	if (rseq_pool_init(&p, 100, 64, 2 * RSEQ_SLAB_SIZE))
-		return EXIT_FAILURE;
-	a = rseq_pool_alloc(&p);
-	b = rseq_pool_alloc(&p);
-	if (!a || !b)
-		return EXIT_FAILURE;
-	printf("aligned=%d\napart=%d\n", ((uintptr_t)a | (uintptr_t)b) % 64 == 0,
-	       labs((char *)a - (char *)b) >= 100);
-	printf("owns=%d\nowns.inner=%d\nowns.foreign=%d\n",
-	       rseq_pool_owns(&p, a), rseq_pool_owns(&p, (char *)a + 8),
-	       rseq_pool_owns(&p, &p));
-	rseq_pool_free(&p, a);
-	printf("trim.used=%ld\n", rseq_pool_trim(&p));
-	rseq_pool_free(&p, b);
-	printf("trim.free=%ld\n", rseq_pool_trim(&p));
-	for (long n = 0;; ++n)
-		if (!rseq_pool_alloc(&p)) {
-			printf("until_limit=%ld\n", n);
-			break;
-		}
-	rseq_pool_fini(&p);
-	if (rseq_pool_init(&p, 4096, 0, 0))
-		return EXIT_FAILURE;
-	setrlimit(RLIMIT_AS, &small);
-	printf("no_memory=%d\n", rseq_pool_alloc(&p) == NULL);
-	rseq_pool_fini(&p);
-	return EXIT_SUCCESS;
-}
-
 int main(int argc, char **argv)
 {
 	const double seconds = argc > 1 ? atof(argv[1]) : 1;
@@ -164,8 +117,6 @@ int main(int argc, char **argv)
 	pthread_t thread[THREADS];
 	long trims = 0, trimmed = 0;
 
-	if (argc > 1 && !strcmp(argv[1], "misuse"))
-		return misuse();
 	if (rseq_pool_init(&pool, sizeof(struct object), 0, LIMIT))
 		return EXIT_FAILURE;
 	memset(&action, 0, sizeof action);

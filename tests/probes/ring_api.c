@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* What a ring answers to what it should not be asked. */
+/* Each function of the ring by itself, and what bad use of it gets. */
+#include "checks.h"
+#include "area.h"
 #include "cpus.h"
+#include "deaths.h"
+#include "filter.h"
+#include "many_cpus.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <unistd.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include <rseq/ring.h>
 
+enum { PAGE = 4096, SIZE = 4096 };
+
+static struct rseq_ring ring;
 static size_t length;
 static char bytes[64];
 
@@ -22,69 +32,375 @@ static void see(void *arg, unsigned int cpu, const void *data, size_t len)
 	memcpy(bytes, data, len < sizeof bytes ? len : sizeof bytes);
 }
 
-/* What a writer sees that was interrupted between its loads of the two. */
-static void move_oldest_past_next(struct rseq_ring *r)
+static struct rseq_ring_stats stats(void)
 {
-	for (unsigned int i = 0; i < 2 * r->cpus; ++i) {
-		struct rseq_ring_head_ *const h =
-			(void *)(r->memory + 4096 + i * (4096 + r->size));
+	struct rseq_ring_stats s;
+
+	rseq_ring_read_stats(&ring, &s);
+	return s;
+}
+
+static void expect_no_ring(void)
+{
+	EXPECT(rseq_ring_write(&ring, "x", 1) == -EINVAL);
+	EXPECT(rseq_ring_read(&ring, see, NULL) == -EINVAL);
+	EXPECT(rseq_ring_wait(&ring, 1) == -EINVAL);
+	EXPECT(!rseq_ring_reserve(&ring, 1));
+	rseq_ring_commit(&ring, NULL);
+	EXPECT(stats().written == 0 && stats().dropped == 0);
+	rseq_ring_fini(&ring);
+}
+
+/* ---- what is refused ---- */
+
+static void refused(void)
+{
+	static const size_t sizes[] = { 0, 1, 2048, 5000, (size_t)1 << 31,
+					SIZE_MAX, (SIZE_MAX >> 1) + 1 };
+	const int file = memfd_create("ring", 0);
+	const int read_only = open("/proc/self/exe", O_RDONLY);
+	const int write_only = open("/dev/null", O_WRONLY);
+	int pipes[2];
+
+	expect_no_ring();
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+		EXPECT(rseq_ring_init(&ring, sizes[i], 0, -1) == -EINVAL);
+		expect_no_ring();
+	}
+	EXPECT(rseq_ring_init(&ring, SIZE, 2, -1) == -EINVAL);
+	EXPECT(rseq_ring_init(&ring, SIZE, -1u, -1) == -EINVAL);
+	EXPECT(rseq_ring_init(&ring, SIZE, 0, 999) == -EBADF);
+	EXPECT(pipe(pipes) == 0);
+	EXPECT(rseq_ring_init(&ring, SIZE, 0, pipes[1]) == -EINVAL);
+	EXPECT(rseq_ring_init(&ring, SIZE, 0, read_only) == -EINVAL);
+	EXPECT(rseq_ring_init(&ring, SIZE, 0, write_only) == -EINVAL);
+	expect_no_ring();
+	EXPECT(rseq_ring_attach(&ring, file) == -EINVAL);	/* empty */
+	EXPECT(rseq_ring_attach(&ring, read_only) == -EINVAL);
+	EXPECT(rseq_ring_attach(&ring, pipes[0]) == -EINVAL);
+	EXPECT(rseq_ring_attach(&ring, 999) == -EBADF);
+	EXPECT(rseq_ring_attach(&ring, -1) == -EBADF);
+	expect_no_ring();
+	close(file), close(read_only), close(write_only);
+	close(pipes[0]), close(pipes[1]);
+}
+
+static void used(void)
+{
+	static char big[SIZE];
+	char *room;
+
+	EXPECT(rseq_ring_init(&ring, SIZE, 0, -1) == 0);
+	EXPECT(rseq_ring_write(&ring, big, SIZE_MAX) == -EINVAL);
+	EXPECT(rseq_ring_write(&ring, big, SIZE / 2 - 7) == -EINVAL);
+	EXPECT(!rseq_ring_reserve(&ring, SIZE_MAX - 7));
+	EXPECT(!rseq_ring_reserve(&ring, SIZE / 2 - 7));
+	EXPECT(rseq_ring_write(&ring, big, SIZE / 2 - 8) == 0);
+	EXPECT(rseq_ring_write(&ring, NULL, 0) == 0);
+	EXPECT(rseq_ring_read(&ring, NULL, NULL) == -EINVAL);
+	/* On one cpu, in this order: the empty one comes last. */
+	length = 1;
+	EXPECT(rseq_ring_read(&ring, see, NULL) == 2 && length == 0);
+	EXPECT(rseq_ring_wait(&ring, 10) == -ETIMEDOUT);
+	EXPECT(rseq_ring_wait(&ring, 0) == -ETIMEDOUT);
+
+	/* The reader stops before what is not committed. */
+	room = (char *)rseq_ring_reserve(&ring, 5);
+	EXPECT(room && rseq_ring_write(&ring, "after", 5) == 0);
+	EXPECT(rseq_ring_read(&ring, see, NULL) == 0);
+	EXPECT(rseq_ring_wait(&ring, 1) == -ETIMEDOUT);
+	memcpy(room, "first", 5);
+	rseq_ring_commit(&ring, room);
+	rseq_ring_commit(&ring, room);		/* again is harmless */
+	rseq_ring_commit(&ring, NULL);
+	EXPECT(rseq_ring_wait(&ring, 10) == 0);
+	EXPECT(rseq_ring_read(&ring, see, NULL) == 2);
+	EXPECT(length == 5 && !memcmp(bytes, "after", 5));
+	EXPECT(stats().written == 4 && stats().read == 4);
+	EXPECT(stats().dropped == 0 && stats().overwritten == 0);
+
+	/* Gone while records are reserved. */
+	EXPECT(rseq_ring_reserve(&ring, 5));
+	rseq_ring_fini(&ring);
+	expect_no_ring();
+
+	EXPECT(rseq_ring_init(&ring, SIZE, RSEQ_RING_OVERWRITE, -1) == 0);
+	EXPECT(!rseq_ring_reserve(&ring, 5));
+	rseq_ring_fini(&ring);
+}
+
+/*
+ * What a writer sees that was interrupted between its loads of the two: it must
+ * not walk through all of 2^32 bytes.
+ */
+static void torn(void)
+{
+	EXPECT(rseq_ring_init(&ring, SIZE, RSEQ_RING_OVERWRITE, -1) == 0);
+	for (unsigned int i = 0; i < 2 * ring.cpus; ++i) {
+		struct rseq_ring_head_ *const h = (struct rseq_ring_head_ *)
+			(void *)(ring.memory + PAGE + i * (PAGE + ring.size));
 		h->oldest = h->next + (1ull << 32) + 8;
 	}
+	EXPECT(rseq_ring_write(&ring, "x", 1) == -ENOSPC);
+	rseq_ring_fini(&ring);
+}
+
+/* ---- files that were damaged ---- */
+
+static uint64_t random_state;
+
+static uint64_t draw(void)
+{
+	random_state = random_state * 6364136223846793005u +
+		1442695040888963407u;
+	return random_state >> 24;
+}
+
+static long touched;
+
+/* All of it: what is not the ring's is not mapped, or so it may turn out. */
+static void touch(void *arg, unsigned int cpu, const void *data, size_t len)
+{
+	const char *const at = (const char *)data;
+
+	(void)arg;
+	EXPECT(cpu < ring.cpus && len < SIZE);
+	for (size_t i = 0; i < len; ++i)
+		touched += at[i];
+}
+
+static int make_file(unsigned int flags)
+{
+	const int fd = memfd_create("ring", 0);
+	char data[200] = {0};
+
+	EXPECT(rseq_ring_init(&ring, SIZE, flags, fd) == 0);
+	for (int i = 0; i < 60; ++i)
+		(void)rseq_ring_write(&ring, data, draw() % sizeof data);
+	return fd;
+}
+
+/* A head, a record's word or anything; of the ring that was written to. */
+static void damage(const char *head, int fd)
+{
+	static const uint64_t values[] = { 0, 1, 8, SIZE, 0x7fffffff,
+		0x80000000, 0xffffffff, 0x3fffffff, UINT64_MAX };
+	const off_t at = (off_t)(head - ring.memory) + (off_t)(draw() % 2 ?
+		draw() % 10 * 8 : draw() % ((PAGE + SIZE) / 8) * 8);
+	const uint64_t value = draw() % 2 ? values[draw() % 9] :
+		draw() << 40 | draw();
+
+	EXPECT(pwrite(fd, &value, sizeof value, at) == sizeof value);
+}
+
+static void damaged(void)
+{
+	struct rseq_ring_head_ *written = NULL;
+
+	random_state = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
+	printf("seed=%llu\n", (unsigned long long)random_state);
+	for (int n = 0; n < (rseq_cpu_limit() > 1024 ? 8 : 400); ++n) {
+		const int fd = make_file(n % 2 ? RSEQ_RING_OVERWRITE : 0);
+		for (unsigned int i = 0; i < 2 * ring.cpus; ++i) {
+			written = (struct rseq_ring_head_ *)(void *)
+				(ring.memory + PAGE + i * (PAGE + ring.size));
+			if (written->next)
+				break;
+		}
+		for (int i = 0; i < 1 + n % 5; ++i)
+			damage((char *)written, fd);
+		rseq_ring_fini(&ring);
+		EXPECT(rseq_ring_attach(&ring, fd) == 0);
+		EXPECT(rseq_ring_read(&ring, touch, NULL) >= 0);
+		(void)rseq_ring_wait(&ring, 0);
+		(void)stats();
+		rseq_ring_fini(&ring);
+		close(fd);
+	}
+}
+
+/* Of another size than it says, or of no ring at all. */
+static void misdescribed(void)
+{
+	static const struct { off_t at; uint64_t value; } lies[] = {
+		{ 0, 1 }, { 8, 7 }, { 12, 0 }, { 12, 1000000 }, { 16, 0 },
+		{ 16, 5000 }, { 16, (uint64_t)1 << 40 }, { 16, UINT64_MAX },
+	};
+	const int fd = make_file(0);
+
+	for (size_t i = 0; i < sizeof lies / sizeof *lies; ++i) {
+		const size_t n = lies[i].at % 16 ? 4 : 8;
+		uint64_t was;
+		struct rseq_ring other;
+
+		EXPECT(pread(fd, &was, 8, lies[i].at) == 8);
+		EXPECT(pwrite(fd, &lies[i].value, n, lies[i].at) == (int)n);
+		EXPECT(rseq_ring_attach(&other, fd) == -EINVAL);
+		EXPECT(pwrite(fd, &was, 8, lies[i].at) == 8);
+	}
+	rseq_ring_fini(&ring);
+	EXPECT(rseq_ring_attach(&ring, fd) == 0);
+	rseq_ring_fini(&ring);
+	EXPECT(ftruncate(fd, 3 * PAGE) == 0);
+	EXPECT(rseq_ring_attach(&ring, fd) == -EINVAL);
+	close(fd);
+}
+
+/* ---- more cpus than there were ---- */
+
+/* As if the process had been moved from a machine with one to this cpu. */
+static void more_cpus(void)
+{
+	EXPECT(rseq_ring_init(&ring, SIZE, 0, -1) == 0);
+	ring.cpus = 1;
+	for (int i = 0; i < 5; ++i)
+		EXPECT(rseq_ring_write(&ring, &i, sizeof i) == 0);
+	EXPECT(rseq_ring_read(&ring, see, NULL) == 5 && bytes[0] == 4);
+	rseq_ring_fini(&ring);
+}
+
+/* ---- a thread that dies as it writes ---- */
+
+static void on_fault(int sig)
+{
+	(void)sig;
+	die();
+}
+
+static void *write_what_is_not_there(void *registered)
+{
+	char *const at = (char *)mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE |
+				      MAP_ANONYMOUS, -1, 0);
+	const int n = registered_length();
+
+	run_on(0, *(unsigned int *)registered / 2);
+	if (n && !(*(unsigned int *)registered % 2)) {
+		rseq_prepare_unload();
+		syscall(SYS_rseq, area(), n, 1, RSEQ_SIG);
+	}
+	return rseq_ring_write(&ring, at, 100) ? at : NULL;
+}
+
+/* By a section, or with the ring locked: neither is in anyone's way. */
+static void deaths(unsigned int here)
+{
+	signal(SIGSEGV, on_fault);
+	for (unsigned int flags = 0; flags < 2; ++flags) {
+		EXPECT(rseq_ring_init(&ring, SIZE, flags, -1) == 0);
+		/* The second one finds the lock that the first one had. */
+		for (unsigned int n = 0; n < 3; ++n) {
+			unsigned int how = 2 * here + (n == 2);
+			EXPECT(rseq_ring_write(&ring, "before", 7) == 0);
+			let_die(write_what_is_not_there, &how);
+			EXPECT(rseq_ring_write(&ring, "behind", 7) == 0);
+		}
+		EXPECT(rseq_ring_read(&ring, see, NULL) == 6);
+		EXPECT(!strcmp(bytes, "behind"));
+		EXPECT(stats().written == 6 && stats().dropped == 0);
+		rseq_ring_fini(&ring);
+	}
+	signal(SIGSEGV, SIG_DFL);
+}
+
+/* ---- children ---- */
+
+static void in_child(void (*f)(void))
+{
+	int status = -1;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		wrong = 0;
+		f();
+		fflush(stdout);
+		_exit(wrong != 0);
+	}
+	waitpid(child, &status, 0);
+	EXPECT(status == 0);
+}
+
+static void write_one(void)
+{
+	EXPECT(rseq_ring_write(&ring, "child", 6) == 0);
+}
+
+/* In a file it is theirs together; in memory each has its own. */
+static void forks(void)
+{
+	for (int in_file = 0; in_file < 2; ++in_file) {
+		const int fd = in_file ? memfd_create("ring", 0) : -1;
+
+		EXPECT(rseq_ring_init(&ring, SIZE, 0, fd) == 0);
+		EXPECT(rseq_ring_write(&ring, "parent", 7) == 0);
+		in_child(write_one);
+		EXPECT(rseq_ring_read(&ring, see, NULL) == 1 + in_file);
+		EXPECT(!strcmp(bytes, in_file ? "child" : "parent"));
+		rseq_ring_fini(&ring);
+		if (in_file)
+			close(fd);
+	}
+}
+
+/* ---- without memory ---- */
+
+static void short_of_memory(void)
+{
+	struct rlimit all, none;
+
+	getrlimit(RLIMIT_AS, &all);
+	none = (struct rlimit){1 << 22, all.rlim_max};
+	errno = 123;
+	setrlimit(RLIMIT_AS, &none);
+	EXPECT(rseq_ring_init(&ring, 1 << 20, 0, -1) == -ENOMEM);
+	expect_no_ring();
+	setrlimit(RLIMIT_AS, &all);
+	EXPECT(rseq_ring_init(&ring, SIZE, RSEQ_RING_OVERWRITE, -1) == 0);
+	EXPECT(rseq_ring_write(&ring, "kept", 5) == 0);
+	/* The reader wants a copy; there is none now, and is again. */
+	setrlimit(RLIMIT_AS, &none);
+	EXPECT(rseq_ring_read(&ring, see, NULL) == -ENOMEM);
+	setrlimit(RLIMIT_AS, &all);
+	EXPECT(rseq_ring_read(&ring, see, NULL) == 1);
+	rseq_ring_fini(&ring);
+	EXPECT(refuse_call(SYS_mmap, ENOMEM) == 0);
+	EXPECT(rseq_ring_init(&ring, SIZE, 0, -1) == -ENOMEM);
+	EXPECT(errno == 123);
+	expect_no_ring();
+}
+
+/* A file that may not become as large. */
+static void file_too_large(void)
+{
+	const struct rlimit small = {1 << 16, 1 << 16};
+	const int fd = memfd_create("ring", 0);
+
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	EXPECT(rseq_ring_init(&ring, 1 << 20, 0, fd) == -EFBIG);
+	expect_no_ring();
 }
 
 int main(void)
 {
-	static struct rseq_ring zero, ring;
-	static char big[4096];
-	struct rseq_ring_stats stats;
-	struct rlimit small = {1 << 22, 1 << 22};
-	void *room;
-	int fd;
+	unsigned int here;
 
-	run_on(0, (unsigned int)sched_getcpu());
-	printf("zero.write=%d\nzero.read=%ld\nzero.wait=%d\nzero.reserve=%d\n",
-	       rseq_ring_write(&zero, "x", 1), rseq_ring_read(&zero, see, NULL),
-	       rseq_ring_wait(&zero, 1), rseq_ring_reserve(&zero, 1) != NULL);
-	rseq_ring_commit(&zero, NULL);
-	rseq_ring_read_stats(&zero, &stats);
-	rseq_ring_fini(&zero);
-	printf("size0=%d\nsize5000=%d\nhuge=%d\nflags=%d\nbadfd=%d\n",
-	       rseq_ring_init(&ring, 0, 0, -1),
-	       rseq_ring_init(&ring, 5000, 0, -1),
-	       rseq_ring_init(&ring, 1ul << 31, 0, -1),
-	       rseq_ring_init(&ring, 4096, 2, -1),
-	       rseq_ring_init(&ring, 4096, 0, 999));
-	fd = memfd_create("no ring", 0);
-	printf("attach.empty=%d\nattach.bad=%d\n", rseq_ring_attach(&ring, fd),
-	       rseq_ring_attach(&ring, 999));
-	if (rseq_ring_init(&ring, 4096, 0, -1))
-		return EXIT_FAILURE;
-	printf("too_long=%d\n", rseq_ring_write(&ring, big, 2048));
-	printf("longest=%d\n", rseq_ring_write(&ring, big, 2040));
-	printf("empty=%d\n", rseq_ring_write(&ring, big, 0));
-	/* On one cpu, in this order: the empty one comes last. */
-	printf("read=%ld\n", rseq_ring_read(&ring, see, NULL));
-	printf("length=%zu\nno_see=%ld\n", length,
-	       rseq_ring_read(&ring, NULL, NULL));
-	printf("nothing=%d\n", rseq_ring_wait(&ring, 10));
-	length = 0;
-	room = rseq_ring_reserve(&ring, 5);
-	rseq_ring_write(&ring, "after", 5);
-	printf("busy=%ld\n", rseq_ring_read(&ring, see, NULL));
-	printf("nothing_yet=%d\n", rseq_ring_wait(&ring, 1));
-	memcpy(room, "first", 5);
-	rseq_ring_commit(&ring, room);
-	printf("waited=%d\n", rseq_ring_wait(&ring, 10));
-	printf("committed=%ld\n", rseq_ring_read(&ring, see, NULL));
-	printf("last=%.5s\n", bytes);
-	rseq_ring_fini(&ring);
-	if (rseq_ring_init(&ring, 4096, RSEQ_RING_OVERWRITE, -1))
-		return EXIT_FAILURE;
-	printf("overwrite.reserve=%d\n", rseq_ring_reserve(&ring, 5) != NULL);
-	move_oldest_past_next(&ring);
-	printf("overwrite.torn=%d\n", rseq_ring_write(&ring, "x", 1));
-	rseq_ring_fini(&ring);
-	setrlimit(RLIMIT_AS, &small);
-	printf("no_memory=%d\n", rseq_ring_init(&ring, 1 << 20, 0, -1));
-	return EXIT_SUCCESS;
+	count_cpus(&here);	/* the last: not 0 if any is */
+	run_on(0, here);
+	errno = 123;
+	refused();
+	errno = 123;
+	used();
+	torn();
+	damaged();
+	misdescribed();
+	more_cpus();
+	EXPECT(errno == 123);
+	deaths(here);
+	forks();
+	in_child(short_of_memory);
+	in_child(file_too_large);
+	printf("checks=%d\nwrong=%d\n", checks, wrong);
+	return 0;
 }
