@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 
@@ -102,10 +103,14 @@ private:
 		const unsigned int what = in_.below(16);
 		rseq_result got;
 
-		if (what < 3)
+		if (what < 2)
 			got = push(a, what);
-		else if (what < 6)
+		else if (what == 2)
+			got = push_chain(a);
+		else if (what < 5)
 			got = pop(a);
+		else if (what == 5)
+			got = pop_all(a);
 		else if (what < 8)
 			got = stack_push(a);
 		else if (what < 10)
@@ -137,6 +142,52 @@ private:
 			free_.pop_back();
 			model().list.push_back(n);
 		}
+		return got;
+	}
+	/* Some nodes at once, linked before; the last one's link is made. */
+	rseq_result push_chain(const actor &a)
+	{
+		const size_t n = std::min<size_t>(1 + in_.below(5),
+						  free_.size());
+
+		if (n == 0)
+			return pop_all(a);
+		const auto chain = free_.end() - (long)n;
+		for (size_t i = 0; i + 1 < n; ++i)
+			chain[(long)i]->next = chain[(long)i + 1];
+		next("list_push_chain", a.place(), (long)n);
+		const rseq_result got = again(a, [&](slot *s, Id id) {
+			return rseq_list_push(&s->list, chain[0],
+					      &free_.back()->next, id);
+		});
+		if (got == RSEQ_COMMITTED) {
+			for (size_t i = 0; i < n; ++i, free_.pop_back())
+				model().list.push_back(free_.back());
+			saw("push_chain");
+		}
+		return got;
+	}
+	/* The whole chain, whose nodes are as they were. */
+	rseq_result pop_all(const actor &a)
+	{
+		node *first = nullptr;
+
+		next("list_pop_all", a.place());
+		const rseq_result got = again(a, [&](slot *s, Id id) {
+			return rseq_list_pop_all(&s->list, &first, id);
+		});
+		if (got == RSEQ_UNAVAILABLE)
+			return got;
+		SAME(got, model().list.empty() ? RSEQ_DIFFERENT :
+		     RSEQ_COMMITTED);
+		if (got == RSEQ_COMMITTED)
+			saw("pop_all");
+		for (; !model().list.empty(); model().list.pop_back()) {
+			HOLDS(first == model().list.back());
+			free_.push_back(first);
+			first = first->next;
+		}
+		HOLDS(first == nullptr);
 		return got;
 	}
 	rseq_result pop(const actor &a)

@@ -4,9 +4,11 @@
 
 #include "cache.hh"
 #include "counters.hh"
+#include "guards.hh"
 #include "lists.hh"
 #include "pool.hh"
 #include "ring.hh"
+#include "sharing.hh"
 
 namespace model {
 
@@ -19,10 +21,13 @@ inline constexpr structure structures[] = {
 	{"cache", cache},
 	{"counter", counter},
 	{"counters", counters},
+	{"guards", guards},
 	{"histogram", histogram},
 	{"lists", lists},
 	{"percpu", percpu},
 	{"pool", pool},
+	{"readers", readers},
+	{"refcount", refcount},
 	{"ring", ring},
 };
 

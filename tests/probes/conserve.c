@@ -41,7 +41,8 @@ struct actor {
 static struct actor actors[ACTORS];
 static __thread struct actor *self;	/* and its handler's is behind it */
 static __thread int in_handler;
-static long signals, wrong, unavailable, drains, forks, bad_children, faults;
+static long signals, wrong, unavailable, drains, forks, bad_children, faults,
+	    chains;
 static int stop;
 
 static uint32_t draw(struct actor *a, uint32_t below)
@@ -282,15 +283,37 @@ static int none(enum rseq_result r)
 	return r != RSEQ_COMMITTED;
 }
 
+/* All but the first of a chain, back on the list that is here now. */
+static void put_rest(struct object *o)
+{
+	struct object *const rest = o->next, *last = rest;
+	enum rseq_result r;
+
+	if (!rest)
+		return;
+	while (last->next)
+		last = last->next;
+	do
+		r = rseq_this_cpu_list_push(&slots->list, rest, &last->next);
+	while (r == RSEQ_RESTARTED);
+	bad(r != RSEQ_COMMITTED);
+	count(&chains);
+}
+
 static void *list_get(void)
 {
+	static __thread unsigned int turn;
+	const int all = ++turn % 8 == 0;
 	struct object *o;
 	enum rseq_result r;
 
 	do
-		r = rseq_this_cpu_list_pop(&slots->list, &o,
-					   offsetof(struct object, next));
+		r = all ? rseq_this_cpu_list_pop_all(&slots->list, &o) :
+			rseq_this_cpu_list_pop(&slots->list, &o,
+					       offsetof(struct object, next));
 	while (r == RSEQ_RESTARTED);
+	if (all && r == RSEQ_COMMITTED)
+		put_rest(o);
 	return none(r) ? NULL : o;
 }
 
@@ -368,7 +391,8 @@ static void slots_end(void)
 
 	RSEQ_FOR_EACH_CPU(s, slots)
 		there += length_of(s->list) + (size_t)s->n;
-	printf("lost=%ld\n", (long)OBJECTS - (long)there);
+	printf("lost=%ld\nchains=%ld\n", (long)OBJECTS - (long)there,
+	       chains);
 	check_turns();
 }
 
