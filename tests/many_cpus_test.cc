@@ -55,7 +55,7 @@ TEST_P(ManyCpus, AreExactAndCostWhatIsUsed)
 class PretendedCpus : public testing::TestWithParam<int> {
 };
 
-INSTANTIATE_TEST_SUITE_P(, PretendedCpus, testing::Values(64, 512, 4096, 8192));
+INSTANTIATE_TEST_SUITE_P(, PretendedCpus, testing::Values(64, 256, 1024, 4096, 8192));
 
 TEST_P(PretendedCpus, AreExactAndCostWhatIsUsed)
 {

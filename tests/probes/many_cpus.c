@@ -26,7 +26,7 @@ static long called(long number, const long *a)
 }
 #endif
 
-enum { FEW = 4, MOST = 512, SUMS = 100, DRAINS = 20 };
+enum { FEW = 4, MOST = 512, TIMES = 50 };
 
 struct slot {
 	struct rseq_guard guard;
@@ -46,6 +46,11 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static double least(double a, double b)
+{
+	return a < b ? a : b;
 }
 
 static long resident(void)
@@ -187,7 +192,7 @@ int main(int argc, char **argv)
 	const int online = count_cpus(&highest);
 	const int threads = online < MOST ? online : MOST;
 	const long before = resident();
-	double begun, sum, first, idle = 0, under_load;
+	double sum = 1e9, first, idle = 1e9, under_load;
 	long after;
 
 	rounds = argc > 1 ? atol(argv[1]) : 1000;
@@ -198,14 +203,15 @@ int main(int argc, char **argv)
 		return 1;
 	after = resident();
 	first = drain();	/* touches a page of each cpu */
-	for (int i = 0; i < DRAINS; ++i)
-		idle += drain();
+	for (int i = 0; i < TIMES; ++i)
+		idle = least(idle, drain());
 	highest_cid = -1;
 	under_load = drain_all(threads);
-	begun = now();
-	for (int i = 0; i < SUMS; ++i)
+	for (int i = 0; i < TIMES; ++i) {
+		const double begun = now();
 		errors += rseq_counter_sum(&counter, 0) != threads * rounds;
-	sum = now() - begun;
+		sum = least(sum, now() - begun);
+	}
 	printf("online=%d\npossible=%d\nlimit=%u\nset_bits=%zu\nthreads=%d\n"
 	       "highest_cid=%d\nadded=%ld\ndrained=%td\nerrors=%d\n"
 	       "init_kib=%ld\nused_kib=%ld\npage_kib=%ld\n",
@@ -214,7 +220,6 @@ int main(int argc, char **argv)
 	       highest_cid, threads * rounds, drained, errors, after - before,
 	       resident() - before, sysconf(_SC_PAGESIZE) / 1024);
 	printf("sum_us=%.2f\nfirst_drain_us=%.0f\ndrain_us=%.1f\n"
-	       "busy_drain_us=%.0f\n", sum / SUMS, first, idle / DRAINS,
-	       under_load);
+	       "busy_drain_us=%.0f\n", sum, first, idle, under_load);
 	return 0;
 }
