@@ -222,8 +222,8 @@ TEST_P(Gdb, NamesTheSectionThatTheThreadIsIn)
 	ASSERT_TRUE(got.ok()) << got;
 	/* The lines of the call; in the list, that of the function. */
 	for (const std::string &line : {
-		     "rseq_cs +" + address + ": " + push + "4[0-4]",
-		     "section +" + push + "4[0-4]", "start +" + address,
+		     "rseq_cs +" + address + ": " + push + "3[6-9]",
+		     "section +" + push + "3[6-9]", "start +" + address,
 		     "commit +" + address, "abort +" + address,
 		     "exits +" + address, std::string("state +armed: .*")})
 		EXPECT_EQ(times(got, "\n  " + line + "(?=\n)"), 1)
