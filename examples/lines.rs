@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! Lines and bytes of a text, and its longest line, counted by threads.
-//!
-//! usage: lines FILE
-//! rustc --edition 2021 -O lines.rs -l rseq-ffi -l rseq
+//! Usage: lines FILE
+//! Built: rustc --edition 2021 -O lines.rs -l rseq-ffi -l rseq
 //!
 //! A counter, which always completes, and a transaction, whose body is plain
 //! Rust, on data of each CPU; collected through a callback: librseq-ffi(7).
 
 use std::os::raw::{c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::{env, fs, process, thread};
-
-type Drain = extern "C" fn(c_uint, *mut c_void);
+use std::{env, fs, thread};
 
 extern "C" {
     fn rseq_counter_init(c: *mut c_void, count: usize) -> c_int;
@@ -26,7 +23,8 @@ extern "C" {
     fn rseq_ffi_begin(t: *mut c_void) -> c_int;
     fn rseq_ffi_cancel(t: *mut c_void);
     fn rseq_ffi_commit_64(t: *mut c_void, v: *mut u64, newv: u64) -> c_int;
-    fn rseq_ffi_guard_drain(guard: *mut c_void, drain: Drain, arg: *mut c_void) -> c_int;
+    fn rseq_ffi_guard_drain(guard: *mut c_void, drain: extern "C" fn(c_uint, *mut c_void),
+                            arg: *mut c_void) -> c_int;
 }
 
 /// Zeroed memory for a structure of which only librseq knows the fields.
@@ -50,12 +48,6 @@ impl Counters {
     }
 }
 
-impl Drop for Counters {
-    fn drop(&mut self) {
-        unsafe { rseq_counter_fini(self.0.as_mut_ptr().cast()) }
-    }
-}
-
 /// What each CPU has in per-CPU memory: a guard, and the word it stands for.
 #[repr(C)]
 struct Slot {
@@ -66,7 +58,6 @@ struct Slot {
 /// A per-CPU pointer names all copies, and is never dereferenced.
 #[derive(Clone, Copy)]
 struct PerCpu(*mut Slot);
-unsafe impl Send for PerCpu {}
 unsafe impl Sync for PerCpu {}
 
 impl PerCpu {
@@ -74,21 +65,19 @@ impl PerCpu {
         unsafe { rseq_ffi_percpu_ptr(self.0.cast(), cpu).cast() }
     }
     /// The body may run again, and stores nothing itself.
-    unsafe fn record(&self, t: *mut c_void, length: u64) -> Result<(), c_int> {
+    unsafe fn record(&self, t: *mut c_void, length: u64) {
         rseq_ffi_transaction(t, self.0.cast());
         loop {
             let cpu = rseq_ffi_begin(t);
-            if cpu < 0 {
-                return Err(-cpu);
-            }
+            assert!(cpu >= 0, "rseq_begin: error {}", -cpu);
             let longest = &(*self.copy(cpu as c_uint)).longest;
             if longest.load(Relaxed) >= length {
                 rseq_ffi_cancel(t);
-                return Ok(());
+                return;
             }
             let v = longest as *const AtomicU64 as *mut u64;
             if rseq_ffi_commit_64(t, v, length) == 0 {
-                return Ok(());
+                return;
             }
         }
     }
@@ -104,7 +93,7 @@ extern "C" fn collect(cpu: c_uint, arg: *mut c_void) {
 fn main() {
     let text = fs::read(env::args().nth(1).expect("usage: lines FILE"));
     let text = text.expect("the file cannot be read");
-    let counters = Counters::new(2).expect("no memory");
+    let mut counters = Counters::new(2).expect("no memory");
     let slots = PerCpu(unsafe { rseq_percpu_alloc(16, 64) }.cast());
     assert!(!slots.0.is_null(), "no memory");
     let lines: Vec<&[u8]> = text.split_inclusive(|&c| c == b'\n').collect();
@@ -113,11 +102,7 @@ fn main() {
         for line in part {
             counters.add(0, 1);
             counters.add(1, line.len());
-            let t = t.as_mut_ptr().cast();
-            if let Err(e) = unsafe { slots.record(t, line.len() as u64) } {
-                eprintln!("rseq_begin: error {}", e);
-                process::exit(1);
-            }
+            unsafe { slots.record(t.as_mut_ptr().cast(), line.len() as u64) }
         }
     };
     thread::scope(|s| {
@@ -129,6 +114,7 @@ fn main() {
     let arg = &mut found as *mut _ as *mut c_void;
     let ret = unsafe { rseq_ffi_guard_drain(slots.0.cast(), collect, arg) };
     assert!(ret == 0, "rseq_guard_drain: error {}", -ret);
-    let (lines, bytes) = (counters.sum(0), counters.sum(1));
-    println!("{} lines, {} bytes, longest {}", lines, bytes, found.1);
+    let (n, bytes) = (counters.sum(0), counters.sum(1));
+    println!("{} lines, {} bytes, longest {}", n, bytes, found.1);
+    unsafe { rseq_counter_fini(counters.0.as_mut_ptr().cast()) }
 }

@@ -420,6 +420,28 @@ static outcome example(const std::string &file, const strings &arguments = {})
 	return built.ok() ? run(strings{program.string()} + arguments) : built;
 }
 
+/* Without comments and empty lines, two of them are 40 lines at most. */
+TEST(StructureExamples, AreAsShortAsTheyMayBe)
+{
+	const fs::path all = source_dir() / "examples";
+
+	for (const auto &entry : fs::directory_iterator(all)) {
+		const std::string text = content(entry.path());
+		const long lines = std::count(text.begin(), text.end(), '\n');
+		/* The demo measures, too. */
+		if (entry.path().filename() != "histogram.cc") {
+			EXPECT_LE(lines, 120) << entry.path();
+		}
+	}
+	for (const std::string name : {"object_cache.c", "trace_ring.c"}) {
+		const outcome code = sh("sed 's,/[*].*[*]/,,; /^.[*]/,/[*].$/d'"
+			" '" + (all / name).string() + "' | grep -c '[^[:space:]]'"
+			" | sed s/^/lines=/");
+		EXPECT_LE(code.number("lines"), 40) << code;
+		EXPECT_GT(code.number("lines"), 20) << code;
+	}
+}
+
 TEST(StructureExamples, CacheLosesNothing)
 {
 	const outcome got = example("object_cache.c");
