@@ -52,7 +52,7 @@ function line(w, key, format, mark,	t, i, k, best, v, cell)
 				cell = "*" cell
 			if (mark && names[w, i] == "librseq" && v > best)
 				miss(w, t, "", v, "the best", best)
-			k = median(w " " threads[w, t] " mutex " key)
+			k = median(w " " threads[w, t] " mutex-no-rseq " key)
 			if (mark && names[w, i] == "no-rseq" && v > k)
 				miss(w, t, " without rseq", v, "a mutex", k)
 			printf " %14s", cell
