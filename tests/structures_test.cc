@@ -485,6 +485,21 @@ TEST(StructureExamples, RegistryExportsEveryCounter)
 	}
 }
 
+/* Each table was looked up in as a whole, and is freed, once. */
+TEST(StructureExamples, TablesAreReloadedWhileTheyAreUsed)
+{
+	const std::string text = source_dir() / "README.md";
+	const outcome got = example("reload.c", {text});
+	const outcome expected = sh("echo words=$(wc -w <'" + text + "')");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("words"), expected.number("words")) << got;
+	EXPECT_GT(got.number("looked_up"), 0) << got;
+	EXPECT_EQ(*got.number("looked_up") % *got.number("words"), 0) << got;
+	EXPECT_EQ(got.number("replaced"), 50) << got;
+	EXPECT_EQ(got.number("freed"), got.number("replaced")) << got;
+}
+
 /* A real text, counted by other tools, too. */
 TEST(StructureExamples, WordsAreCountedAsOthersDo)
 {
