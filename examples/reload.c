@@ -20,7 +20,7 @@
 enum { THREADS = 4, RELOADS = 50, WORDS = 4096, LENGTH = 128 };
 
 struct table {
-	struct rseq_refcount refs;	/* of the program, and of who keeps it */
+	struct rseq_refcount refs;	/* the program's, and who keeps it */
 	size_t n;
 	char words[WORDS][LENGTH];
 };
