@@ -295,9 +295,12 @@ TEST_F(BuildLibc, SeriesIsWrittenAsItWouldBeSent)
 	      " +0000\nSubject: [PATCH] again\n\nAnother.\n---\n"
 	      "--- a/greeting\n+++ b/greeting\n@@ -1,3 +1,3 @@\n"
 	      " one\n-patched\n+again\n three\n");
+	write(patches / "musl/cover-letter", "greetings\n\nThe case.\n");
 	manifest();
 	outcome r = build("--series musl-0.1 " + out.string());
 	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_EQ(content(out / "0000-cover-letter"),
+		  "Subject: [PATCH 0/2] greetings\n\nThe case.\n");
 	EXPECT_TRUE(has(r.out, "no patch has a Signed-off-by line")) << r.out;
 	EXPECT_TRUE(has(content(out / "0002-again.patch"),
 			"\nSubject: [PATCH 2/2] again\n"));

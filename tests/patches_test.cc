@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every series applies to its version's source, patch by patch, without fuzz;
- * those of the versions that nothing else here builds too.
+ * Every series applies to its version's source, patch by patch, without fuzz,
+ * and as it would be sent; those of the versions that nothing else here builds
+ * too.
  */
 #include <fstream>
 #include <map>
@@ -92,6 +93,52 @@ TEST_P(Series, AppliesWithoutFuzz)
 	}
 	EXPECT_GE(applied, 5u);
 	fs::remove_all(tree);
+}
+
+/* What "build-libc --series" writes, as a maintainer would take it. */
+TEST_P(Series, IsTakenByGitAm)
+{
+	const auto &[version, upstream] = GetParam();
+	const fs::path tree = scratch_dir() / ("taken-" + version),
+		series = scratch_dir() / ("series-" + version);
+	const std::string tool = source_dir() / "libc-patches/build-libc";
+	strings command = {tool, "--stock", "--unpack", version, tree};
+
+	if (!have("git"))
+		GTEST_SKIP() << "no git";
+	fs::remove_all(tree);
+	fs::remove_all(series);
+	fs::create_directories(tree.parent_path());
+	if (upstream)
+		command.push_back("--upstream");
+	outcome got = run(command, {{}, std::chrono::seconds(600)});
+	if (got.code == 3)
+		GTEST_SKIP() << got.err;
+	ASSERT_TRUE(got.ok()) << got;
+	got = run({tool, "--series", version, series});
+	ASSERT_TRUE(got.ok()) << got;
+
+	/* A commit of the files that the patches touch is all it takes.
+	 * Debian's glibc tarball has no manual. */
+	got = run({"sh", "-c",
+		   "cd \"$0\" && git init -q && "
+		   "git config user.name n && git config user.email n@n && "
+		   "[ -e manual/threads.texi ] || rm -f \"$1\"/*-manual-*\n"
+		   "sed -n 's,^--- a/,,p' \"$1\"/*.patch | sort -u | "
+		   "while read -r f; do [ ! -e \"$f\" ] || "
+		   "git add -f \"$f\"; done && git commit -qm base && "
+		   "git am -q \"$1\"/*.patch && git rev-list --count HEAD && "
+		   "ls \"$1\"/*.patch | wc -l && git log --format=%b",
+		   tree, series}, {{}, std::chrono::seconds(600)});
+	ASSERT_TRUE(got.ok()) << got;
+	int commits = 0, patches = 0;
+	std::istringstream(got.out) >> commits >> patches;
+	EXPECT_EQ(commits, patches + 1) << got;
+	EXPECT_GE(patches, 5) << got;
+	/* That line is for who sends it. */
+	EXPECT_EQ(got.out.find("Signed-off-by"), got.out.npos) << got;
+	fs::remove_all(tree);
+	fs::remove_all(series);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Series, testing::ValuesIn(sources()),

@@ -112,13 +112,14 @@ write_series() {
 		"as by git am --signoff"
 }
 
-# cover_letter COUNT DIR: the first line of the text is its subject.
+# cover_letter COUNT DIR: the first line of the text is its subject. Its name
+# does not end as those of the patches, of which git am takes all.
 cover_letter() {
 	local text=$here/$libc/cover-letter
 	[ -e "$text" ] || return 0
 	{
 		echo "Subject: [PATCH 0/$1] $(head -n 1 "$text")"
 		tail -n +2 "$text"
-	} > "$2/0000-cover-letter.patch" || die 4 "cannot write to $2"
-	echo "$2/0000-cover-letter.patch"
+	} > "$2/0000-cover-letter" || die 4 "cannot write to $2"
+	echo "$2/0000-cover-letter"
 }
