@@ -602,6 +602,30 @@ TEST_F(BuildLibc, PrefixThatIsNoSysrootIsLeftAlone)
 	EXPECT_EQ(content(dir / "mine/file"), "precious");
 }
 
+// Compilers and sed take a comma apart, make and specs files a percent sign.
+TEST_F(BuildLibc, PathThatToolsWouldTakeApartIsRefused)
+{
+	for (const char *name : {"a,b", "a%b", "a b"}) {
+		outcome r = build("--prefix '" + (dir / name).string() +
+				  "' --source-dir " +
+				  (dir / "tarballs").string() + " musl-0.1");
+		EXPECT_EQ(r.code, 2) << r.out;
+		EXPECT_TRUE(has(r.out, "do not build under a path")) << r.out;
+		EXPECT_FALSE(fs::exists(dir / name));
+	}
+}
+
+TEST_F(BuildLibc, ALinkToItStartsIt)
+{
+	fs::create_symlink(patches / "build-libc", dir / "link");
+	fs::rename(dir / "link", dir / "tarballs/link");
+	outcome r = sh("cd / && env TLABI_OFFLINE=1 TLABI_BUILD=" +
+		       (dir / "build").string() + " " +
+		       (dir / "tarballs/link").string() + " --list");
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, "\nmusl-0.1 ")) << r.out;
+}
+
 TEST_F(BuildLibc, SecondRunWaitsForTheFirst)
 {
 	std::string run = command("--source-dir " +

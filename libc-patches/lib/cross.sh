@@ -20,7 +20,7 @@ settle_host() {
 	local is
 	if [ -n "$host" ] && ! known_hosts | grep -q "^$host "; then
 		die 2 "unknown --host $host;" \
-			"known are $(echo $(known_hosts | cut -d ' ' -f 1))"
+			"known are $(known_hosts | cut -d ' ' -f 1 | one_line)"
 	fi
 	if [ -z "$cc" ]; then
 		cc=gcc
@@ -35,7 +35,7 @@ settle_host() {
 	[ -z "$cross" ] || [ -n "$stock" ] ||
 		known_hosts | grep "^$host " | grep -qw "${request%%-*}" ||
 		die 2 "no patched ${request%%-*} for $host; there is" \
-			"$(echo $(known_hosts | sed -n "s/^$host //p"))"
+			"$(known_hosts | sed -n "s/^$host //p")"
 }
 
 # Debian's word for it, as in the names of packages.

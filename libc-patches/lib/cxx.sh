@@ -44,14 +44,28 @@ find_cxx() {
 	elif ! (cd "$scratch" && run fetch apt-get -q download "$package"); then
 		why+=", apt-get download $package failed"
 	else
-		mkdir -p "$cache" && rm -rf "$cache/gcc-$cxx_version" &&
-		dpkg-deb -x "$scratch/$package"_*.deb "$scratch/$package" &&
-		cp -r "$scratch/$package/usr/src/gcc-$cxx_version" "$cache/" ||
+		keep_cxx "$scratch/$package" || {
+			rm -rf "$cache/.gcc-$cxx_version.$$"
 			die 4 "cannot write to $cache; make room there"
+		}
 		cxx_at_hand && return
 		why+=", $package does not have it"
 	fi
 	return 1
+}
+
+# keep_cxx DIR: what was fetched enters the cache whole or not at all.
+keep_cxx() {
+	local whole=$cache/.gcc-$cxx_version.$$
+	mkdir -p "$cache" &&
+	dpkg-deb -x "$1"_*.deb "$1" &&
+	cp -r "$1/usr/src/gcc-$cxx_version" "$whole" || return
+	if cxx_at_hand; then	# by another build, which was faster
+		rm -rf "$whole"
+	else
+		rm -rf "$cache/gcc-$cxx_version" &&
+		mv -T "$whole" "$cache/gcc-$cxx_version"
+	fi
 }
 
 # What the record of a sysroot has to say, for it to be left alone.
@@ -82,7 +96,8 @@ phase_cxx() {
 	fi
 	cxx_key=$({
 		echo "$build_key $cxx_source"
-		cat "$here/lib/cxx.sh" "$here/lib/wrappers/musl.specs" $cxx_fixes
+		cat "$here/lib/cxx.sh" "$here/lib/wrappers/musl.specs" \
+			${cxx_fixes:+"$cxx_fixes"}
 	} | digest)
 	is_done cxx "$cxx_key" cxx/inst || build_cxx || return
 	cp -R "$work/cxx/inst$prefix/." "$tree" && cxx=$cxx_release
@@ -204,7 +219,7 @@ build_unwinder() {
 	ln -sf "$top/src/libgcc/unwind-generic.h" "$include/unwind.h" &&
 	ln -sf "$top/src/libgcc/config/$cpu/linux-unwind.h" \
 		"$include/md-unwind-support.h" || return
-	[ $cpu != i386 ] ||
+	[ "$cpu" != i386 ] ||
 		with_signal_frames "$include/md-unwind-support.h" || return
 	for file in unwind-dw2 unwind-dw2-fde-dip unwind-c emutls; do
 		run c++ "$top/cc" -O2 -g -fPIC -fexceptions -fbuilding-libgcc \

@@ -69,6 +69,7 @@ apply_fixes() {
 	rm -rf "$work/fixes" && mkdir "$work/fixes" &&
 	run unpack tar -x -f "$fixes" -C "$work/fixes" --no-same-owner || return
 	[ -e "$work/fixes/debian/patches/series" ] || return 0
+	# shellcheck disable=SC2016
 	run fixes -d "$1" bash -c '
 		awk "!/^#/ && NF { print \$1 }" "$0/series" |
 		while read -r patch; do

@@ -56,8 +56,9 @@ settle_prefix() {
 	*) prefix=$PWD/$prefix ;;
 	esac
 	prefix=$(realpath -m "$prefix")
+	# Commas are compilers' and sed's, percent signs make's and specs'.
 	case $prefix$build in
-	*[!A-Za-z0-9_./+,@%=~-]*)
+	*[!A-Za-z0-9_./+@=~-]*)
 		die 2 "libcs do not build under a path with such characters" \
 			"as in $prefix; choose another by --prefix, TLABI_BUILD" ;;
 	esac
@@ -118,7 +119,7 @@ make_source() {
 	phase=fixes
 	apply_fixes "$work/src.tmp" || return
 	prepare_source "$work/src.tmp" || return
-	phase=patch
+	phase='patch'
 	apply_patches
 }
 

@@ -17,6 +17,9 @@ note() {
 	[ -z "$log" ] || printf '%s\n' "== $*" >> "$log" || true
 }
 
+# The lines of a list, as words of a sentence.
+one_line() { paste -s -d ' ' -; }
+
 clear_line() { [ ! -t 2 ] || printf '\r\033[K' >&2; }
 
 # progress LABEL [PERCENT]: rewrites the line on a terminal; elsewhere a plain
@@ -67,6 +70,7 @@ kept_log() {
 # group through a pipe whose other end only this script holds.
 start_watchdog() {
 	watched=yes
+	# shellcheck disable=SC2016
 	exec 8> >(exec setsid bash -c '
 		trap "" INT TERM HUP
 		while read -r line; do group=$line; done
@@ -113,7 +117,7 @@ fail() {
 }
 
 disk_full() {
-	local free
+	local free dir
 	tail -n 200 "$log" 2> /dev/null | grep -q 'No space left on device' &&
 		return
 	for dir in "$build" "$(dirname "$prefix")"; do

@@ -61,7 +61,7 @@ template() {
 		-e "s,@CXX@,$(cxx_of "${cc##*ccache }"),g" \
 		-e "s,@CXX_VERSION@,$cxx_version,g" \
 		-e "s,@CXX_TARGET@,$cxx_target,g" \
-		-e "s,@LIBRARIES@,$(echo $libraries),g" \
+		-e "s,@LIBRARIES@,$libraries,g" \
 		-e "s,@CROSS_LIBRARIES@,${cross:+/usr/$host/lib},g" \
 		-e "s,@MULTIARCH@,$multiarch,g" \
 		-e "${cross:+/-idirafter \/usr\/include/d}" > "$2" &&
@@ -122,7 +122,7 @@ unwind_helper() {
 furnish_glibc() {
 	cxx=system
 	libraries=$(cd "$tree/lib" && find . -maxdepth 1 -type f \
-		-name '*.so.[0-9]*' -printf '%f\n' | sort)
+		-name '*.so.[0-9]*' -printf '%f\n' | sort | one_line)
 	compiler_libraries && loader_cache &&
 	{ [ -n "$cross" ] || locales; } &&
 	sed -i "s,^RTLDLIST=.*,RTLDLIST=$loader," "$tree/bin/ldd" &&
@@ -139,7 +139,7 @@ compiler_libraries() {
 		[ "$path" = "$file" ] ||
 			ln -s "$(realpath -s "$path")" "$tree/lib/$file" || return
 	done
-	ln -s . "$tree/usr" && ln -s $from/c++ "$tree/include/c++" ||
+	ln -s . "$tree/usr" && ln -s "$from/c++" "$tree/include/c++" ||
 		return
 	[ ! -d "$from/$multiarch/c++" ] || {
 		mkdir -p "$tree/include/$multiarch" &&
