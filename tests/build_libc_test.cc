@@ -626,6 +626,50 @@ TEST_F(BuildLibc, ALinkToItStartsIt)
 	EXPECT_TRUE(has(r.out, "\nmusl-0.1 ")) << r.out;
 }
 
+// For a package: at its place below another directory, with the headers of
+// the package that has them.
+TEST_F(BuildLibc, DestdirHoldsWhatBelongsIntoThePrefix)
+{
+	const fs::path root = dir / "root", place = "/usr/lib/none/tlabi/musl";
+	const std::string how = "--prefix " + place.string() + " --destdir " +
+		root.string() + " --source-dir " +
+		(dir / "tarballs").string() + " musl-0.1";
+	outcome r = build(how);
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_FALSE(fs::exists(place));
+	prefix = root / place.relative_path();
+	EXPECT_TRUE(has(r.out, "\n" + prefix.string() + "\n")) << r.out;
+	expect_whole();
+	EXPECT_TRUE(fs::is_symlink(prefix / "include/linux"));
+	EXPECT_TRUE(has(content(prefix / "share/tlabi/sysroot.txt"),
+			"\nprefix=" + place.string() + "\n"));
+	EXPECT_TRUE(has(content(prefix / "bin/tlabi-gcc"),
+			"-specs=" + place.string() + "/lib/tlabi-gcc.specs"));
+	EXPECT_FALSE(has(sh("grep -r " + dir.string() + " " +
+			    (prefix / "bin").string() + " " +
+			    (prefix / "etc").string()).out, "root"));
+	r = build(how);
+	EXPECT_EQ(r.code, 0);
+	EXPECT_TRUE(has(r.out, "up to date: " + prefix.string())) << r.out;
+}
+
+TEST_F(BuildLibc, DebLeavesTheOtherOptionsOut)
+{
+	outcome r = build("--deb musl-0.1");
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "--deb needs a directory")) << r.out;
+	r = build("--stock --deb musl-0.1 " + (dir / "deb").string());
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "leave the other options out")) << r.out;
+	write(dir / "deb/file", "precious");
+	r = build("--deb --source-dir " + (dir / "tarballs").string() +
+		  " musl-0.1 " + (dir / "deb").string());
+	EXPECT_TRUE(r.code == 2 || r.code == 3) << r.out;
+	EXPECT_TRUE(has(r.out, "is not empty") ||
+		    has(r.out, "missing: ")) << r.out;
+	EXPECT_EQ(content(dir / "deb/file"), "precious");
+}
+
 TEST_F(BuildLibc, SecondRunWaitsForTheFirst)
 {
 	std::string run = command("--source-dir " +

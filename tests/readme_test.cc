@@ -2,8 +2,9 @@
 /*
  * What README.md says, typed in an empty root, in its order: the commands are
  * taken from it.  A block "```sh root" is for root, one "```sh user" for an
- * ordinary user without sudo, and "```c" is prog.c.  Then Debian's packages: built
- * in an empty root, and used, removed and purged in another.
+ * ordinary user without sudo, and "```c" is prog.c.  Then Debian's packages, of
+ * librseq and of a libc: built in an empty root, and used, removed and purged in
+ * another.
  *
  * RSEQ_README  yes: run it, some minutes, some hundred megabytes to download;
  *              full: with the whole of ./bootstrap check in the empty root
@@ -388,41 +389,68 @@ TEST_F(Walk, ATreeThatCannotBeWrittenToIsBuiltElsewhere)
 }
 
 class Packages : public Walk {
+protected:
+	static inline const string apt =
+		"export DEBIAN_FRONTEND=noninteractive\n"
+		"apt-get -qq -o Dpkg::Use-Pty=0 ";
+	static inline const string install = apt +
+		"install -y --no-install-recommends ";
+
+	static fs::path kept(const string &name)
+	{
+		return scratch_dir() / name;
+	}
+
+	/* The packages that are in that directory of the root. */
+	static void keep(const fs::path &from, const string &name)
+	{
+		fs::remove_all(kept(name));
+		fs::create_directories(kept(name));
+		ASSERT_TRUE(fs::exists(from)) << "nothing was built";
+		for (const auto &e : fs::directory_iterator(from))
+			if (e.path().extension() == ".deb" &&
+			    !has(e.path().filename(), "dbgsym")) {
+				fs::copy(e.path(), kept(name));
+				printf("%s: %ju bytes\n",
+				       e.path().filename().c_str(),
+				       static_cast<uintmax_t>(e.file_size()));
+			}
+	}
 };
+
+/* By one command, from the distribution's source with its fixes. */
+TEST_F(Packages, OfALibcAreBuilt)
+{
+	const string suite = env_or("RSEQ_README_SUITE", "bookworm");
+	const string libc = suite == "bookworm" ? "musl-1.2.3" : "musl-1.2.5";
+
+	copy_for("root");
+	expect(in_root("root", "./bootstrap\n" + install +
+		"dpkg-dev debhelper lintian "
+		"gcc-$(gcc -dumpversion)-source >/dev/null\n"
+		"libc-patches/build-libc --deb " + libc + " ~/libc\n"
+		"lintian --allow-root --fail-on error,warning ~/libc/*.changes"),
+	       "build-libc --deb");
+	keep(root / "root/libc", "libc-packages");
+}
 
 TEST_F(Packages, AreBuiltUsedAndPurged)
 {
-	const string apt = "apt-get -qq -o Dpkg::Use-Pty=0 ";
-	const fs::path kept = scratch_dir() / "packages";
-
-	fs::remove_all(kept);
-	fs::create_directories(kept);
 	copy_for("root");
 	expect(in_root("root", "./bootstrap && make -s dist >/tmp/dist 2>&1 || "
-		"{ tail /tmp/dist; exit 1; }\n"
-		"export DEBIAN_FRONTEND=noninteractive\n" + apt +
-		"build-dep -y ./ >/dev/null && " + apt +
-		"install -y --no-install-recommends lintian >/dev/null\n"
+		"{ tail /tmp/dist; exit 1; }\n" +
+		apt + "build-dep -y ./ >/dev/null\n" +
+		install + "lintian >/dev/null\n"
 		"tests/package build/host/librseq-*.tar.gz debian ~/packages"),
 	       "tests/package");
-	ASSERT_TRUE(fs::exists(root / "root/packages")) << "nothing was built";
-	for (const auto &e : fs::directory_iterator(root / "root/packages"))
-		if (e.path().extension() == ".deb" &&
-		    !has(e.path().filename(), "dbgsym")) {
-			fs::copy(e.path(), kept);
-			printf("%s: %ju bytes\n",
-			       e.path().filename().c_str(),
-			       static_cast<uintmax_t>(e.file_size()));
-		}
+	keep(root / "root/packages", "packages");
 
 	/* Another root, which has not seen how they were built. */
 	make_root();
 	ASSERT_TRUE(missing.empty()) << missing;
 	copy_for("root");
-	fs::copy(kept, root / "root/packages");
-	const outcome used = in_root("root",
-		"export DEBIAN_FRONTEND=noninteractive\n" + apt +
-		"update && " + apt + "install -y --no-install-recommends "
+	fs::copy(kept("packages"), root / "root/packages");
+	const outcome used = in_root("root", apt + "update\n" + install +
 		"~/packages/*.deb gcc libc6-dev pkg-config >/dev/null\n"
 		"debian/tests/ten-lines");
 	expect(used, "debian/tests/ten-lines");
@@ -431,11 +459,49 @@ TEST_F(Packages, AreBuiltUsedAndPurged)
 	const string ours = "librseq1 librseq-dev librseq-doc rseq-tools";
 	/* apt does not know them any more, once they are gone: dpkg does. */
 	for (const string &how : { apt + "remove -y ", string("dpkg --purge ") })
-		expect(in_root("root", "export DEBIAN_FRONTEND=noninteractive\n" +
-			how + ours + " >/dev/null"), how);
+		expect(in_root("root", how + ours + " >/dev/null"), how);
 	expect(in_root("root", "! find /etc /usr /var /opt -name '*rseq*' "
 		"! -path '/usr/include/*/rseq.h' ! -path '/var/lib/apt/*' | "
 		"grep ."), "purge");
+}
+
+/* Beside Debian's own musl. */
+TEST_F(Packages, OfALibcStandBesideTheSystems)
+{
+	const string ours = "musl-tlabi musl-tlabi-dev";
+	const string everything = "find /etc /usr /var/lib/misc | sort >~/";
+
+	ASSERT_TRUE(fs::exists(kept("libc-packages"))) << "nothing was built";
+	copy_for("root");
+	fs::copy(kept("libc-packages"), root / "root/libc");
+	expect(in_root("root", apt + "update\n" + install +
+		"musl-tools g++ linux-libc-dev >/dev/null\n" + everything +
+		"before\n" + install + "~/libc/*.deb >/dev/null"), "install");
+	/* Nothing in a place that is another's. */
+	expect(in_root("root", "! dpkg -L " + ours + " | while read -r file\n"
+		"do [ ! -f \"$file\" ] || echo \"$file\"; done | grep -vE "
+		"'^/usr/(lib/[^/]*/tlabi/musl/|bin/musl-tlabi-|share/(doc|"
+		"lintian/overrides|man/man1)/musl-tlabi)'"), "dpkg -L");
+	const outcome used = in_root("root",
+		"sed \"s/@LIBC@/musl/g; s/@GXX@/g++-$(gcc -dumpversion)/g\" "
+		"libc-patches/debian/tests/line >~/line.sh\n"
+		"export AUTOPKGTEST_TMP=$HOME/line\nmkdir ~/line\n"
+		"sh ~/line.sh\ncd ~/line\n"
+		"musl-tlabi-gcc -static -o static line.c\n"
+		"echo 'int main(void) { return 0; }' >theirs.c\n"
+		"musl-gcc -o theirs theirs.c\n"
+		"readelf -l theirs | grep 'interpreter: /lib/ld-musl-'");
+	expect(used, "libc-patches/debian/tests/line");
+	EXPECT_TRUE(std::regex_search(used.out,
+		std::regex("line at 128: cpus \\d+ and \\d+\n"))) << used;
+
+	/* What was built for it has lost its loader, others have not. */
+	expect(in_root("root", apt + "remove -y " + ours + " >/dev/null\n"
+		"cd ~/line\n./theirs\n./static\n! ./line"), "remove");
+	expect(in_root("root", "dpkg --purge " + ours + " >/dev/null\n" +
+		everything + "after\n! { comm -13 ~/before ~/after\n"
+		"find /var/lib/dpkg/info /var/lib/dpkg/triggers -name "
+		"'*tlabi*'; } | grep ."), "purge");
 }
 
 } // namespace

@@ -34,7 +34,7 @@ keys() {
 	} | digest)
 }
 
-record() { sed -n "s/^$1=//p" "$prefix/share/tlabi/sysroot.txt" 2> /dev/null; }
+record() { sed -n "s/^$1=//p" "$place/share/tlabi/sysroot.txt" 2> /dev/null; }
 
 # Is the sysroot there and made from what we would make it from now?
 built() {
@@ -49,6 +49,7 @@ built() {
 	[ "$(record key)" = "$sysroot_key" ] && cxx_is_right
 }
 
+# Sets prefix, and place to where it is put together.
 settle_prefix() {
 	case $prefix in
 	'') prefix=$build/sysroot/$name ;;
@@ -56,28 +57,30 @@ settle_prefix() {
 	*) prefix=$PWD/$prefix ;;
 	esac
 	prefix=$(realpath -m "$prefix")
+	place=$prefix
+	[ -z "$destdir" ] || place=$(realpath -m "$destdir")$prefix
 	# Commas are compilers' and sed's, percent signs make's and specs'.
-	case $prefix$build in
+	case $place$build in
 	*[!A-Za-z0-9_./+@=~-]*)
 		die 2 "libcs do not build under a path with such characters" \
-			"as in $prefix; choose another by --prefix, TLABI_BUILD" ;;
+			"as in $place; choose another by --prefix, TLABI_BUILD" ;;
 	esac
-	[ ! -e "$prefix" ] || [ -e "$prefix/share/tlabi/sysroot.txt" ] ||
-		rmdir "$prefix" 2> /dev/null ||
-		die 2 "$prefix exists and is no sysroot; choose another --prefix"
+	[ ! -e "$place" ] || [ -e "$place/share/tlabi/sysroot.txt" ] ||
+		rmdir "$place" 2> /dev/null ||
+		die 2 "$place exists and is no sysroot; choose another --prefix"
 }
 
 build_sysroot() {
 	. "$here/lib/$libc.sh"
 	settle_prefix
 	if built; then
-		note "up to date: $prefix"
+		note "up to date: $place"
 		return
 	fi
 	need_tools
 	[ -n "$stock" ] || need_series
-	mkdir -p "$work" "$(dirname "$prefix")" ||
-		die 4 "cannot write to $work and $(dirname "$prefix")"
+	mkdir -p "$work" "$(dirname "$place")" ||
+		die 4 "cannot write to $work and $(dirname "$place")"
 	take_lock && built && return
 	need_source
 	build_log
@@ -214,17 +217,19 @@ count_done() {
 # record that makes a sysroot complete is in it from the first moment.
 phase_install() {
 	local stage
-	stage=$(dirname "$prefix")/.${prefix##*/}.stage
+	stage=$(dirname "$place")/.${place##*/}.stage
 	tree=$stage$prefix
 	rm -rf "$stage" "$stage.old" && mkdir -p "$tree" || return
-	kernel_headers "$tree/include" || return
+	[ -n "$destdir" ] || kernel_headers "$tree/include" || return
 	install_libc "$stage" || return
+	[ -z "$destdir" ] || link_kernel_headers "$tree/include" || return
 	progress install
 	finish_sysroot || return
-	if [ -e "$prefix" ]; then
-		mv "$prefix" "$stage.old" || return
+	if [ -e "$place" ]; then
+		mv "$place" "$stage.old" || return
 	fi
-	mv -T "$tree" "$prefix" || return
+	mv -T "$tree" "$place" || return
 	rm -rf "$stage" "$stage.old"
-	[ -n "$cross" ] || [ ! -e "$prefix/sbin/ldconfig" ] || refresh_cache
+	[ -n "$cross$destdir" ] || [ ! -e "$place/sbin/ldconfig" ] ||
+		refresh_cache
 }

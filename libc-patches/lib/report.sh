@@ -120,7 +120,7 @@ disk_full() {
 	local free dir
 	tail -n 200 "$log" 2> /dev/null | grep -q 'No space left on device' &&
 		return
-	for dir in "$build" "$(dirname "$prefix")"; do
+	for dir in "$build" "$(dirname "${place:-$build}")"; do
 		free=$(df -Pk "$dir" 2> /dev/null | awk 'NR == 2 { print $4 }')
 		[ "${free:-9999}" -gt 64 ] || return 0
 	done

@@ -9,6 +9,22 @@ kernel_headers() {
 	header_directories | xargs -I @ cp -RL @ "$1" >> "$log" 2>&1
 }
 
+# link_kernel_headers DIR: a package's are those of another package, which has
+# its own updates. The libc has installed a file or two in one of the folders.
+link_kernel_headers() {
+	local dir file
+	header_directories | while read -r dir; do
+		[ -d "$1/${dir##*/}" ] || {
+			ln -s "$dir" "$1" || exit
+			continue
+		}
+		for file in "$dir"/*; do
+			[ -e "$1/${dir##*/}/${file##*/}" ] ||
+				ln -s "$file" "$1/${dir##*/}" || exit
+		done
+	done
+}
+
 header_directories() {
 	local dir multiarch from=/usr/include
 	[ -z "$cross" ] || from=/usr/$host/include
@@ -157,6 +173,7 @@ locales() {
 		--library-path "$tree/lib" "$tree/bin/localedef" \
 		-i C -f UTF-8 "$locale/C.utf8" || return
 	ln -s /usr/lib/locale/locale-archive "$locale/locale-archive" || return
+	[ -z "$destdir" ] || return 0
 	for dir in /usr/lib/locale/*/; do
 		dir=${dir%/}
 		[ ! -d "$dir" ] || [ -e "$locale/${dir##*/}" ] ||

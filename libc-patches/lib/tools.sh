@@ -37,6 +37,10 @@ need_tools() {
 		need python3 python3
 		need g++ g++
 	fi
+	if [ "$action" = deb ]; then
+		need dpkg-buildpackage dpkg-dev
+		need dh debhelper
+	fi
 	if [ -z "$cross" ]; then
 		[ -d /usr/include/linux ] || {
 			missing+=' /usr/include/linux'
