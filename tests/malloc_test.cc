@@ -16,12 +16,13 @@
 
 using namespace harness;
 
-static std::vector<variant> musls()
+/* Built with the patch or, where there is one, by --without-percpu-malloc. */
+static std::vector<variant> musls(bool with = true)
 {
 	std::vector<variant> some = patched_variants({"pie", "static"});
 
-	std::erase_if(some, [](const variant &v) {
-		return v.libc.family != family::musl ||
+	std::erase_if(some, [&](const variant &v) {
+		return v.libc.family != family::musl || with ==
 			v.libc.name.ends_with("-without-percpu-malloc");
 	});
 	return some;
@@ -323,6 +324,8 @@ TEST_P(Malloc, ServesThreadsWithoutRseqBesideOthers)
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.number("wrong"), 0) << got;
 	EXPECT_GE(got.number("rounds"), 2000) << got;
+	EXPECT_EQ(got.number("unregistered"), 1) << got;
+	EXPECT_GT(got.number("end.hits"), 7000) << got;
 }
 
 /* ---- off ---- */
@@ -376,4 +379,24 @@ TEST_P(Malloc, GivesWayToAnotherAllocator)
 	EXPECT_EQ(got.number("wrong"), 0) << got;
 	EXPECT_EQ(got.number("end.hits"), 0) << got;
 	EXPECT_EQ(got.number("end.limit"), 0) << got;
+}
+
+/* ---- left out ---- */
+
+class WithoutMalloc : public VariantTest {};
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(WithoutMalloc);
+INSTANTIATE_TEST_SUITE_P(, WithoutMalloc, testing::ValuesIn(musls(false)),
+			 variant_name);
+
+TEST_P(WithoutMalloc, HasNoCaches)
+{
+	outcome got = run({build("malloc_stress", as_written), "1"});
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *bad : {"wrong", "not_zero", "out_of_memory",
+				"bad_children"})
+		EXPECT_EQ(got.number(bad), 0) << got;
+	EXPECT_GT(got.number("operations"), 0) << got;
+	EXPECT_FALSE(got.has("hits")) << got;
 }

@@ -19,6 +19,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
 #include <sys/wait.h>
 #if __has_include(<sys/tlabi.h>)
 #include <sys/tlabi.h>
@@ -381,18 +382,31 @@ static void limit(void)
 	finish(t);
 }
 
-/* Threads without rseq beside one that has it. */
+static void *busy_without(void *unregistered)
+{
+	struct rseq *own = (struct rseq *)(uintptr_t)
+		((uintptr_t)__builtin_thread_pointer() +
+		 (uintptr_t)__rseq_offset);
+
+	*(int *)unregistered = (int)own->cpu_id < 0;
+	return busy(0);
+}
+
+/* A thread without rseq beside two that have it. */
 static void refused(void)
 {
+	int unregistered = 0;
 	pthread_t t[2];
 
 	t[0] = start(busy, 0);
 	if (refuse_rseq(ENOSYS))
 		exit(1);
-	t[1] = start(busy, 0);
+	t[1] = start(busy_without, (uintptr_t)&unregistered);
 	use(SIZE, 2000);
+	report("end");
 	finish(t[0]);
 	finish(t[1]);
+	printf("unregistered=%d\n", unregistered);
 }
 
 static const struct {
