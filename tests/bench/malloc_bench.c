@@ -6,6 +6,7 @@
  *	own	each thread replaces its own 512 blocks of 16 to 255 bytes
  *	cross	threads free what their neighbour allocated (xmalloc)
  *	larson	as own, and each 2000 rounds a new thread inherits the blocks
+ *	flat	as own, 65536 blocks shared out among the threads: for memory
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -19,10 +20,13 @@
 #include <sys/tlabi.h>
 #endif
 
-enum { SLOTS = 512, MAX_THREADS = 256, GENERATION = 2000 };
+enum { SLOTS = 512, ALL_SLOTS = 65536, MAX_THREADS = 256, GENERATION = 2000 };
+
+static void *slots[SLOTS * MAX_THREADS];
 
 static struct worker {
-	void *slots[SLOTS];
+	void **slots;
+	unsigned int count;
 	uint64_t random;
 	long operations;
 	pthread_t thread;
@@ -49,7 +53,7 @@ static void *block(uint64_t r)
 static void replace(struct worker *w)
 {
 	const uint64_t r = next(&w->random);
-	void **slot = &w->slots[r % SLOTS];
+	void **slot = &w->slots[r % w->count];
 
 	free(*slot);
 	*slot = block(r >> 20);
@@ -122,8 +126,14 @@ int main(int argc, char **argv)
 		return 2;
 	length.tv_sec = (time_t)wanted;
 	length.tv_nsec = (long)((wanted - (double)length.tv_sec) * 1e9);
-	for (int i = 0; i < threads; ++i)
-		workers[i].random = 0x9e3779b97f4a7c15 * (uint64_t)(i + 1);
+	for (unsigned int i = 0; i < (unsigned int)threads; ++i) {
+		struct worker *w = &workers[i];
+
+		w->random = 0x9e3779b97f4a7c15 * (uint64_t)(i + 1);
+		w->count = strcmp(argv[1], "flat") ? SLOTS :
+			ALL_SLOTS / (unsigned int)threads;
+		w->slots = slots + i * w->count;
+	}
 	for (int i = 0; i < threads; ++i)
 		if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
 			return 1;
@@ -135,8 +145,9 @@ int main(int argc, char **argv)
 	}
 	getrusage(RUSAGE_SELF, &used);
 	cpu = seconds(&used.ru_utime) + seconds(&used.ru_stime);
-	printf("ns=%.1f rss=%ld waits=%.6f", cpu / (double)operations * 1e9,
-	       used.ru_maxrss, (double)used.ru_nvcsw / (double)operations);
+	printf("ns=%.1f ops=%ld rss=%ld waits=%.6f",
+	       cpu / (double)operations * 1e9, operations, used.ru_maxrss,
+	       (double)used.ru_nvcsw / (double)operations);
 #ifdef TLABI_MALLOC_STATS
 	struct tlabi_malloc_stats s;
 
