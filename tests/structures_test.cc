@@ -4,6 +4,8 @@
  * happens at once, each object is in one place, each record is whole, each sum
  * is exact, nothing in use is given up; and the same where rseq is off.
  */
+#include <fstream>
+
 #include "harness.hh"
 
 using namespace harness;
@@ -540,7 +542,86 @@ TEST(StructureClasses, DoWhatTheirFunctionsDo)
 	}
 }
 
+/* As a memory resource and as an allocator, with that library. */
+TEST(StructureClasses, PoolsServeContainers)
+{
+	const fs::path program = scratch_dir() / "pmr";
+	const outcome built = compile(strings{cxx(), "-std=c++20", "-O2",
+		"-Wall", "-Wextra", "-Wpedantic", "-Werror",
+		probes_dir() / "pmr.cc", librseq(libcs().front(),
+						 {"-O2", "-fPIE"}),
+		"-pthread"} + rseq_include_flags(), program);
+
+	ASSERT_TRUE(built.ok()) << built;
+	for (const options &how : {options{}, without_rseq})
+		expect_no_mistake(run({program}, how), 400);
+}
+
+/* What cannot work does not compile, and says why. */
+TEST(StructureClasses, RefuseWhatCannotWork)
+{
+	struct mistake {
+		std::string statement, message;
+	};
+	const fs::path file = scratch_dir() / "refused.cc";
+	const auto check = [&](const std::string &statement) {
+		std::ofstream(file) << "#include <rseq/rseq.hpp>\n"
+			"#include <rseq/structures.hpp>\n"
+			"struct good { size_t refill(long **, size_t);"
+			" void drain(long **, size_t); } g;\n"
+			"struct bad { void refill(long **, size_t); } b;\n"
+			"struct large { char c[8193]; };\n"
+			"struct wide { char c[65537]; };\n"
+			"struct alignas(128) aligned { char c; };\n"
+			"struct owner { ~owner(); int *p; } o;\n"
+			"struct made { made(); int i; };\n"
+			"int *pointer; librseq::ring *ring;\n"
+			"void f() { " << statement << "; }\n";
+		return run(strings{cxx(), "-std=c++20", "-Wall", "-Werror",
+				   "-c", "-o", "/dev/null", file} +
+			   rseq_include_flags());
+	};
+
+	for (const std::string right : {"librseq::cache<long, good> c(8, g)",
+			"librseq::pool<long> p", "(void)ring->write(5)",
+			"librseq::percpu<long> p", "librseq::counter c"}) {
+		const outcome got = check(right);
+		EXPECT_TRUE(got.ok()) << got;
+	}
+	for (const mistake &m : {
+		mistake{"librseq::cache<long, bad> c(8, b)", "source"},
+		{"librseq::cache<int, good> c(8, g)", "source"},
+		{"librseq::pool<large> p", "too large for a pool"},
+		{"librseq::pool<aligned> p", "too large for a pool"},
+		{"(void)ring->write(o)", "__is_trivially_copyable"},
+		{"(void)ring->write(pointer)", "pointer_"},
+		{"librseq::percpu<wide> p", "librseq: "},
+		{"librseq::percpu<made> p", "begin as zero"},
+		{"librseq::pool<long> p, q(p)", "deleted"},
+		{"librseq::pool<long> p; p.make(1)", "unused-result"},
+	}) {
+		const outcome got = check(m.statement);
+		EXPECT_NE(got.code, 0) << m.statement << got;
+		EXPECT_TRUE(has(got.err, m.message)) << m.statement << got;
+	}
+}
+
 /* ---- sanitizers, on the host ---- */
+
+/* An object that is free is nobody's to touch. */
+TEST(PoisonedPool, AnAccessIsReported)
+{
+	const fs::path program = rseq_probe(libcs().front(), pie(), "poisoned",
+					    {"-fsanitize=address", "-g"});
+
+	for (const std::string how : {"read", "write"}) {
+		const outcome got = run({program, how});
+		EXPECT_FALSE(got.ok()) << got;
+		EXPECT_TRUE(has(got.err, "use-after-poison")) << got;
+	}
+	const outcome got = run({program, "allocated"});
+	EXPECT_TRUE(got.ok() && got.err.empty()) << got;
+}
 
 class SanitizedStructures : public testing::TestWithParam<const char *> {
 };

@@ -2,8 +2,11 @@
 #ifndef RSEQ_PMR_HPP
 #define RSEQ_PMR_HPP
 
+#include <cstddef>
+#include <cstdint>
 #include <memory_resource>
 #include <new>
+#include <type_traits>
 
 #include <rseq/pool.h>
 
@@ -14,7 +17,7 @@ namespace librseq {
  * A memory resource with a pool for each size up to 4096 bytes, in steps of an
  * eighth or so; what is larger comes from upstream.
  */
-class pool_resource : public std::pmr::memory_resource {
+class pool_resource final : public std::pmr::memory_resource {
 public:
 	explicit pool_resource(std::pmr::memory_resource *upstream =
 			       std::pmr::get_default_resource())
@@ -36,6 +39,8 @@ public:
 	[[nodiscard]] int error() const noexcept { return error_; }
 
 private:
+	template <class T> friend class pool_allocator;
+
 	static constexpr size_t sizes = 28;
 
 	/* 16, 32, 48, ... 128, then four for each power of two. */
@@ -58,7 +63,7 @@ private:
 				     (align <= 64 && size_of(i) % 64 == 0));
 	}
 
-	void *do_allocate(size_t bytes, size_t align) override
+	[[nodiscard]] void *take(size_t bytes, size_t align)
 	{
 		const size_t i = index_of(bytes);
 
@@ -69,7 +74,7 @@ private:
 			throw std::bad_alloc();
 		return at;
 	}
-	void do_deallocate(void *at, size_t bytes, size_t align) override
+	void give_back(void *at, size_t bytes, size_t align)
 	{
 		const size_t i = index_of(bytes);
 
@@ -77,6 +82,14 @@ private:
 			::rseq_pool_free(&pool_[i], at);
 		else
 			upstream_->deallocate(at, bytes, align);
+	}
+	void *do_allocate(size_t bytes, size_t align) override
+	{
+		return take(bytes, align);
+	}
+	void do_deallocate(void *at, size_t bytes, size_t align) override
+	{
+		give_back(at, bytes, align);
 	}
 	bool do_is_equal(const std::pmr::memory_resource &other) const noexcept
 		override
@@ -87,6 +100,40 @@ private:
 	std::pmr::memory_resource *upstream_;
 	rseq_pool pool_[sizes];
 	int error_ = 0;
+};
+
+/* An allocator of a pool_resource's memory, without a virtual call. */
+template <class T> class pool_allocator {
+public:
+	using value_type = T;
+	using propagate_on_container_move_assignment = std::true_type;
+	using propagate_on_container_swap = std::true_type;
+
+	pool_allocator(pool_resource &from) noexcept : from_(&from) {}
+	template <class U>
+	pool_allocator(const pool_allocator<U> &other) noexcept
+		: from_(other.from_) {}
+
+	[[nodiscard]] T *allocate(size_t n)
+	{
+		if (n > SIZE_MAX / sizeof(T))
+			throw std::bad_array_new_length();
+		return static_cast<T *>(from_->take(n * sizeof(T), alignof(T)));
+	}
+	void deallocate(T *at, size_t n) noexcept
+	{
+		from_->give_back(at, n * sizeof(T), alignof(T));
+	}
+	template <class U>
+	bool operator==(const pool_allocator<U> &other) const noexcept
+	{
+		return from_ == other.from_;
+	}
+
+private:
+	template <class U> friend class pool_allocator;
+
+	pool_resource *from_;
 };
 
 }
