@@ -426,7 +426,7 @@ TEST_F(Packages, OfALibcAreBuilt)
 
 	copy_for("root");
 	expect(in_root("root", "./bootstrap\n" + install +
-		"dpkg-dev debhelper lintian "
+		"build-essential debhelper lintian "
 		"gcc-$(gcc -dumpversion)-source >/dev/null\n"
 		"libc-patches/build-libc --deb " + libc + " ~/libc\n"
 		"lintian --allow-root --fail-on error,warning ~/libc/*.changes"),

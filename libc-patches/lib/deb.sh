@@ -9,7 +9,9 @@ write_deb() {
 	local source=$libc-tlabi revision tree gcc
 	need_tools
 	[ -n "$stock" ] || need_series
-	gcc=gcc-$($cc -dumpversion)
+	# The C++ headers of a musl are one compiler's.
+	gcc=gcc
+	[ "$libc" != musl ] || gcc=gcc-$($cc -dumpversion)
 	[ -z "$(ls -A "$1" 2> /dev/null)" ] ||
 		die 2 "$1 is not empty; give a directory for the packages alone"
 	need_source

@@ -38,7 +38,7 @@ need_tools() {
 		need g++ g++
 	fi
 	if [ "$action" = deb ]; then
-		need dpkg-buildpackage dpkg-dev
+		need dpkg-buildpackage build-essential
 		need dh debhelper
 	fi
 	if [ -z "$cross" ]; then
