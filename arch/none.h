@@ -9,4 +9,4 @@
 
 static const struct {
 	uint32_t cpu_id_start, cpu_id, node_id, mm_cid, event;
-} rseq_none_ = { 0, (uint32_t)-2, 0, 0, 0 };
+} rseq_none_ = { 0, RSEQ_STATIC_(uint32_t, -2), 0, 0, 0 };

@@ -76,7 +76,7 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 	const volatile uint64_t *const published = &rseq_self()->rseq_cs;
 	const volatile uint32_t *const cpu = &rseq_self()->cpu_id;
 	const uint32_t none = 0x80000000;
-	const uint64_t token = (uintptr_t)&rseq_event_token_;
+	const uintptr_t token = (uintptr_t)&rseq_event_token_;
 	const uint32_t *const count = event_word();
 
 	if (rseq_this_cpu().n < 0)
@@ -84,7 +84,8 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 	__asm__ __volatile__ goto (
 		RSEQ_ADDRESS_
 		".Lrseq_start%=:\n\t"
-		RSEQ_IF_EQ(64, RSEQ_V(published), token, disturbed)
+		RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(published), token,
+			    disturbed)
 		RSEQ_IF_EQ(32, RSEQ_V(count), event, disturbed)
 		RSEQ_THEN(RSEQ_LOAD(32, RSEQ_V(cpu)))
 		RSEQ_THEN(RSEQ_AND(32, none))
@@ -97,7 +98,7 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 		".size rseq_event_token_, 32\n\t"
 		".set rseq_event_token_, .Lrseq_cs%=\n\t"
 		:
-		: [published] "r" (published), RSEQ_IN(64, token),
+		: [published] "r" (published), RSEQ_IN(RSEQ_POINTER_, token),
 		  [count] "r" (count), RSEQ_IN(32, event), [cpu] "r" (cpu),
 		  RSEQ_IN(32, none), [zero] RSEQ_VALUE_ (0),
 		  RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, newv)

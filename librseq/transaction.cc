@@ -27,7 +27,7 @@ int rseq_begin_slow_(struct rseq_transaction *t) noexcept
 			return guard_hold(t, some_cpu());
 		if (t->left <= 0) {
 			const int ret = guard_hold(t, (unsigned int)cpu);
-			if (ret != -ENOSYS)
+			if (ret != -ENOSYS || t->left < 0)
 				return ret;
 			/* No fence, so no lock: sections must do. */
 			t->left = RSEQ_NO_LOCK_;

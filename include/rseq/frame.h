@@ -105,11 +105,14 @@ void rseq_misaligned_(void) RSEQ_NOTHROW_ __attribute__((__error__(
 #define RSEQ_ENTER_this_cpu_	RSEQ_AT_INDEX_(cpu_id, v, none)
 #define RSEQ_ENTER_this_cid_	RSEQ_AT_INDEX_(mm_cid, v, none)
 
+#ifndef RSEQ_ID_
+#define RSEQ_ID_	"r"	/* the constraint of an id */
+#endif
 #define RSEQ_INDEX_OPERAND_(index)	[index] RSEQ_FIELD_(index)
 #define RSEQ_OPERANDS_cpu_						\
-	RSEQ_INDEX_OPERAND_(cpu_id), [id] "r" (RSEQ_REG_(32, id.n))
+	RSEQ_INDEX_OPERAND_(cpu_id), [id] RSEQ_ID_ (RSEQ_REG_(32, id.n))
 #define RSEQ_OPERANDS_cid_						\
-	RSEQ_INDEX_OPERAND_(mm_cid), [id] "r" (RSEQ_REG_(32, id.n))
+	RSEQ_INDEX_OPERAND_(mm_cid), [id] RSEQ_ID_ (RSEQ_REG_(32, id.n))
 #define RSEQ_OPERANDS_this_cpu_	RSEQ_INDEX_OPERAND_(cpu_id)
 #define RSEQ_OPERANDS_this_cid_	RSEQ_INDEX_OPERAND_(mm_cid)
 
@@ -166,13 +169,20 @@ void rseq_misaligned_(void) RSEQ_NOTHROW_ __attribute__((__error__(
 
 /* ---- the frame ---- */
 
+/*
+ * A word that is wider than a pointer is not one store.  No section commits to
+ * one, here where it is decided when the program is compiled, and the verbs of
+ * such a machine need not tell widths apart.
+ */
+#define RSEQ_TOO_WIDE_(T)	(sizeof(T) > sizeof(uintptr_t))
+
 #ifndef RSEQ_NO_SECTIONS_
 
 #define RSEQ_FRAME_(name, where, parameters, first, learn, clobber,	\
 		    body, labels, different, ...)			\
 RSEQ_OP_ name(RSEQ_WITH_ parameters RSEQ_ID_##where##_)			\
 {									\
-	if (!RSEQ_USABLE_##where##_)					\
+	if (RSEQ_TOO_WIDE_(*v) || !RSEQ_USABLE_##where##_)		\
 		return RSEQ_UNAVAILABLE;				\
 	RSEQ_DEBUG_RESTART_						\
 	RSEQ_FIND_##where##_						\

@@ -171,9 +171,38 @@ rseq_unlock_after_commit_(struct rseq_transaction *t)
 	return rseq_done_(t);
 }
 
-/* A store with the guard held. */
-#define RSEQ_HELD_STORE_(v, newv)					\
+/*
+ * A store with the guard held.  One half after the other where a word is wider
+ * than a pointer: who reads both in a transaction runs again.
+ */
+RSEQ_INLINE_ void rseq_held_store_32_(uint32_t *v, uint32_t newv)
+{
 	__atomic_store_n(v, newv, __ATOMIC_RELEASE);
+}
+
+RSEQ_INLINE_ void rseq_held_store_64_(uint64_t *v, uint64_t newv)
+{
+#if RSEQ_POINTER_ == 64
+	__atomic_store_n(v, newv, __ATOMIC_RELEASE);
+#else
+	typedef uint32_t __attribute__((__may_alias__)) half_;
+	half_ *const to = RSEQ_CAST_(half_ *, v);
+	uint32_t half[2];
+
+	__builtin_memcpy(half, &newv, sizeof half);
+	__atomic_store_n(&to[0], half[0], __ATOMIC_RELEASE);
+	__atomic_store_n(&to[1], half[1], __ATOMIC_RELEASE);
+#endif
+}
+#define RSEQ_HELD_STORE_(w, v, newv)	rseq_held_store_##w##_(v, newv);
+
+/* Is this for a guard that is held, whose words no section can commit? */
+#define RSEQ_MUST_LOCK_(wide)						\
+	if (wide) {							\
+		RSEQ_DEBUG_(rseq_debug_end_(t);)			\
+		t->left = -1;						\
+		return RSEQ_RESTARTED;					\
+	}
 
 /*
  * Each commit below stores if nobody has committed since begin, and its last
@@ -185,7 +214,7 @@ rseq_unlock_after_commit_(struct rseq_transaction *t)
  */
 #ifndef RSEQ_NO_SECTIONS_
 
-#define RSEQ_COMMITS_(name, parameters, held, body, ...)		\
+#define RSEQ_COMMITS_(name, parameters, wide, held, body, ...)		\
 RSEQ_OP_ name parameters						\
 {									\
 	struct rseq_guard *const guard = t->guard;			\
@@ -199,6 +228,7 @@ RSEQ_OP_ name parameters						\
 		held							\
 		return rseq_unlock_after_commit_(t);			\
 	}								\
+	RSEQ_MUST_LOCK_(wide)						\
 	rseq_tsan_release_(guard);					\
 	rseq_tsan_release_(v);						\
 again:	RSEQ_RUN_(							\
@@ -220,7 +250,7 @@ conflict:								\
 #else
 
 /* Begin has locked, or the commit does. */
-#define RSEQ_COMMITS_(name, parameters, held, ...)			\
+#define RSEQ_COMMITS_(name, parameters, wide, held, ...)		\
 RSEQ_OP_ name parameters						\
 {									\
 	RSEQ_REFUSE_							\
@@ -235,7 +265,7 @@ RSEQ_OP_ name parameters						\
 /* if (guard->word == begun) { guard->word += 2; *v = newv; } */
 #define RSEQ_MAKE_(name, w, T)						\
 RSEQ_COMMITS_(name, (struct rseq_transaction *t, T *v, T newv),		\
-	RSEQ_HELD_STORE_(v, newv),					\
+	RSEQ_TOO_WIDE_(T), RSEQ_HELD_STORE_(w, v, newv),		\
 	RSEQ_COMMIT(RSEQ_STORE_RELEASE(w, newv, RSEQ_V(v))),		\
 	RSEQ_PLACE(v), RSEQ_IN(w, newv))
 RSEQ_MAKE_(RSEQ_NAME_(rseq_commit, 32), 32, uint32_t)
@@ -246,7 +276,8 @@ RSEQ_MAKE_(RSEQ_NAME_(rseq_commit, 64), 64, uint64_t)
 #define RSEQ_MAKE_(name, w2, T2, w, T)					\
 RSEQ_COMMITS_(name,							\
 	(struct rseq_transaction *t, T2 *v2, T2 newv2, T *v, T newv),	\
-	RSEQ_HELD_STORE_(v2, newv2) RSEQ_HELD_STORE_(v, newv),		\
+	RSEQ_TOO_WIDE_(T2) || RSEQ_TOO_WIDE_(T),			\
+	RSEQ_HELD_STORE_(w2, v2, newv2) RSEQ_HELD_STORE_(w, v, newv),	\
 	RSEQ_THEN(RSEQ_STORE(w2, newv2, RSEQ_V(v2)))			\
 	RSEQ_COMMIT(RSEQ_STORE_RELEASE(w, newv, RSEQ_V(v))),		\
 	RSEQ_PLACE(v2), RSEQ_IN(w2, newv2), RSEQ_PLACE(v),		\
@@ -269,7 +300,8 @@ RSEQ_MAKE_(RSEQ_NAME2_(rseq_commit_then, 64, 64), 64, uint64_t,
 RSEQ_COMMITS_(name,							\
 	(struct rseq_transaction *t, void *dst, const void *src,	\
 	 size_t len, T *v, T newv),					\
-	rseq_copy_shared_(dst, src, len); RSEQ_HELD_STORE_(v, newv),	\
+	RSEQ_TOO_WIDE_(T),						\
+	rseq_copy_shared_(dst, src, len); RSEQ_HELD_STORE_(w, v, newv),	\
 	RSEQ_THEN(RSEQ_COPY(dst, src, len))				\
 	RSEQ_COMMIT(RSEQ_STORE_RELEASE(w, newv, RSEQ_V(v))),		\
 	[dst] "r" ((rseq_touch_(dst, len), dst)), [src] "r" (src),	\
@@ -299,6 +331,7 @@ RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block, 64),
 	   RSEQ_NAME_(rseq_commit_block_fit, 64), uint64_t)
 #undef RSEQ_MAKE_
 #undef RSEQ_HELD_STORE_
+#undef RSEQ_MUST_LOCK_
 #undef RSEQ_REFUSE_
 #undef RSEQ_COMMITS_
 

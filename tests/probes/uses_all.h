@@ -6,9 +6,11 @@
 extern "C" {
 #endif
 
-intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n);
+intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n,
+		 struct rseq_transaction *t, uint64_t *wide);
 
-intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n)
+intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n,
+		 struct rseq_transaction *t, uint64_t *wide)
 {
 	struct rseq_info info;
 	intptr_t sum = 0;
@@ -29,6 +31,8 @@ intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n)
 	sum += rseq_this_cpu_add(v, 1);
 	sum += rseq_this_cpu_fetch_add(v, sum, &sum);
 	sum += rseq_store_undisturbed(rseq_event(), v, sum);
+	if (rseq_begin(t) >= 0)
+		sum += rseq_commit(t, wide, *wide + 1);
 	if (rseq_counter_init(c, n) == 0) {
 		rseq_counter_add(c, n - 1, sum);
 		rseq_counter_add(c, 0, -1);
