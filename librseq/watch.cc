@@ -287,7 +287,7 @@ const char *system_call_name(long number)
 	} names[] = {
 		NAME(read) NAME(write) NAME(readv) NAME(writev) NAME(openat)
 		NAME(close) NAME(lseek) NAME(fcntl) NAME(ioctl) NAME(pread64)
-		NAME(mmap) NAME(munmap) NAME(mprotect) NAME(madvise) NAME(brk)
+		NAME(munmap) NAME(mprotect) NAME(madvise) NAME(brk)
 		NAME(mremap) NAME(futex) NAME(getpid) NAME(gettid)
 		NAME(getppid) NAME(tgkill) NAME(kill) NAME(clone)
 		NAME(clone3) NAME(execve) NAME(exit) NAME(exit_group)
@@ -301,7 +301,15 @@ const char *system_call_name(long number)
 		NAME(membarrier) NAME(prctl) NAME(getrusage) NAME(times)
 		NAME(timer_settime) NAME(setitimer) NAME(statx) NAME(fsync)
 #ifdef __NR_poll
-		NAME(poll) NAME(epoll_wait) NAME(select) NAME(open) NAME(fork)
+		NAME(poll) NAME(epoll_wait) NAME(open) NAME(fork)
+#endif
+#ifdef __NR_select
+		NAME(select)
+#endif
+#ifdef __NR_mmap
+		NAME(mmap)
+#else
+		NAME(mmap2)
 #endif
 	};
 #undef NAME

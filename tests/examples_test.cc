@@ -125,7 +125,8 @@ TEST_P(Undisturbed, KeepsNoneWithoutRseq)
 }
 
 struct target {
-	std::string name, isa;
+	std::string name;
+	harness::isa isa;
 	strings compiler;
 };
 
@@ -144,11 +145,9 @@ static std::vector<target> targets()
 	std::vector<target> all;
 	const std::string c = targets_clang();
 
-	for (std::string isa : {"aarch64", "riscv64"}) {
-		const std::string triple = isa + "-linux-gnu";
-		all.push_back({isa + "_gcc", isa, {triple + "-gcc"}});
-		all.push_back({isa + "_clang", isa,
-			       {c, "--target=" + triple}});
+	for (const isa &i : isas()) {
+		all.push_back({i.name + "_gcc", i, {i.gcc()}});
+		all.push_back({i.name + "_clang", i, {c, i.clang_flag()}});
 	}
 	return all;
 }
@@ -170,10 +169,10 @@ static strings librseq_for(const target &t)
 		const fs::path source = source_dir() / name;
 		if (source.extension() != ".cc")
 			continue;
-		const fs::path out = scratch_dir() / "examples" / t.isa /
+		const fs::path out = scratch_dir() / "examples" / t.isa.name /
 			(source.stem().string() + ".o");
 		outcome compiled = compile(strings{
-			targets_clang(), "--target=" + t.isa + "-linux-gnu",
+			targets_clang(), t.isa.clang_flag(),
 			"-x", "c++", "-nostdinc++", "-O2", "-c", source} +
 			recipe("RSEQ_CXXFLAGS") + rseq_include_flags(), out);
 		EXPECT_TRUE(compiled.ok()) << compiled;
@@ -186,10 +185,10 @@ static strings librseq_for(const target &t)
 TEST_P(OwnSectionOn, AnotherArchitectureCompilesAndRuns)
 {
 	const target &t = GetParam();
-	const std::string qemu = "qemu-" + t.isa + "-static";
+	const std::string qemu = t.isa.qemu();
 
 	for (const std::string &tool : {t.compiler[0], targets_clang(), qemu,
-					t.isa + "-linux-gnu-gcc"})
+					t.isa.gcc()})
 		if (!have(tool))
 			GTEST_SKIP() << tool << " is not here";
 	for (const char *o : {"-O0", "-O2"}) {

@@ -200,6 +200,20 @@ strings rseq_include_flags();
 /* What Makefile.am builds librseq with: RSEQ_SOURCES, RSEQ_CXXFLAGS. */
 strings recipe(const char *variable);
 
+/* ---- other architectures ---- */
+
+/* One that there are verbs for; its compiler and emulator may not be here. */
+struct isa {
+	std::string name;	/* as qemu-user has it */
+	std::string triple;
+
+	std::string gcc() const { return triple + "-gcc"; }
+	std::string clang_flag() const { return "--target=" + triple; }
+	std::string qemu() const { return "qemu-" + name + "-static"; }
+};
+
+const std::vector<isa> &isas();
+
 /* ---- parameters ---- */
 
 struct variant {

@@ -38,11 +38,10 @@ static std::vector<tools> all_targets()
 {
 	std::vector<tools> all = native();
 
-	for (std::string isa : {"aarch64", "riscv64"}) {
-		std::string gcc = isa + "-linux-gnu-gcc";
-		all.push_back({isa + "_gcc_bfd", gcc, "", "bfd", {}});
-		all.push_back({isa + "_clang_lld", clang_or_none(), "", "lld",
-			       {"--target=" + isa + "-linux-gnu"}});
+	for (const isa &i : isas()) {
+		all.push_back({i.name + "_gcc_bfd", i.gcc(), "", "bfd", {}});
+		all.push_back({i.name + "_clang_lld", clang_or_none(), "",
+			       "lld", {i.clang_flag()}});
 	}
 	return all;
 }

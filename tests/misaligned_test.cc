@@ -70,8 +70,9 @@ static std::vector<language> languages()
 	all.push_back({"gcc_c", strings{cc()} + flags});
 	all.push_back({"clang_c", strings{clang_or_none(), "-ferror-limit=0"} +
 		       flags});
-	for (const std::string isa : {"aarch64", "riscv64"})
-		all.push_back({isa, strings{isa + "-linux-gnu-gcc"} + flags});
+	for (const isa &i : isas())
+		if (i.name != "arm")	/* where 8 bytes have no section */
+			all.push_back({i.name, strings{i.gcc()} + flags});
 	return all;
 }
 

@@ -49,17 +49,18 @@ static std::vector<config> foreign()
 {
 	std::vector<config> all;
 
-	for (const std::string isa : {"aarch64", "riscv64"})
+	for (const isa &i : isas())
 		for (const char *o : {"-O0", "-O2"}) {
-			const strings flags = {o, "-DALIASED", "-static"};
-			const strings runner = {"qemu-" + isa + "-static"};
-			const std::string triple = isa + "-linux-gnu";
-			add(all, {triple + "-gcc"}, "c11", flags,
-			    isa + "_gcc_", runner);
-			add(all, {clang_or_none(), "--target=" + triple},
-			    "c11", flags, isa + "_clang_", runner);
-			if (!have(triple + "-gcc"))
-				all.back().missing = "no libc for " + isa;
+			strings flags = {o, "-DALIASED", "-static"};
+			/* gcc's is Thumb, and has no sections at -O0 */
+			if (i.name == "arm" && flags[0] == "-O0")
+				flags.push_back("-marm");
+			add(all, {i.gcc()}, "c11", flags, i.name + "_gcc_",
+			    {i.qemu()});
+			add(all, {clang_or_none(), i.clang_flag()}, "c11",
+			    flags, i.name + "_clang_", {i.qemu()});
+			if (!have(i.gcc()))
+				all.back().missing = "no libc for " + i.name;
 		}
 	return all;
 }

@@ -235,4 +235,15 @@ fs::path rseq_probe(const libc &l, const link_mode &mode,
 		     strings{librseq(l, code)});
 }
 
+const std::vector<isa> &isas()
+{
+	static const std::vector<isa> all = {
+		{"aarch64", "aarch64-linux-gnu"},
+		{"riscv64", "riscv64-linux-gnu"},
+		{"arm", "arm-linux-gnueabihf"},
+		{"ppc64le", "powerpc64le-linux-gnu"},
+	};
+	return all;
+}
+
 } // namespace harness

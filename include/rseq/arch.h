@@ -12,6 +12,10 @@
 #include "arch/aarch64.h"
 #elif defined(__riscv) && __riscv_xlen == 64
 #include "arch/riscv64.h"
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+#include "arch/powerpc64le.h"
+#elif defined(__arm__) && __ARM_ARCH >= 7 && !defined(__ARM_BIG_ENDIAN)
+#include "arch/arm.h"
 #else
 #include "arch/none.h"
 #endif

@@ -29,7 +29,8 @@
  *	RSEQ_COPY(dst, src, len)	memcpy(dst, src, len)
  *	RSEQ_RELEASE			earlier accesses before the next store
  *
- * where w is 32 or 64, and a place is RSEQ_V(v), what the operand v points to,
+ * where w is 32 or 64 (or always 32, where pointers have 4 bytes: see frame.h),
+ * and a place is RSEQ_V(v), what the operand v points to,
  * or RSEQ_AT(v), this cpu's copy of v in per-cpu memory.  For the frame below
  * an ISA also has:
  *
@@ -40,7 +41,8 @@
  *					place base + (index << 16), or minus
  *					that with RSEQ_PERCPU_SIGN_ -; goto
  *					label if index is no cpu's
- *	RSEQ_TRAP_, RSEQ_LEAVE_(label)	the signature, a jump
+ *	RSEQ_TRAP_			the signature
+ *	RSEQ_LEAVE_(label)		a jump from another linker section
  *	RSEQ_UNWIND_(X)			X(return address, stack pointer,
  *					descriptor register), as DWARF numbers
  *
@@ -97,8 +99,18 @@
  * jump into the function.  It lies outside of the function, so it has unwind
  * information of its own: a frame whose caller is the function, at the label
  * abort, with all registers as they are.  The word behind the descriptor is
- * the address of that label, and the descriptor register leads to it.
+ * the address of that label, and the descriptor register leads to it.  An ISA
+ * that is unwound in another way has RSEQ_JUMP_OVER_(label): the stub is in
+ * line then, and part of the function.
  */
+#ifdef RSEQ_JUMP_OVER_
+#define RSEQ_STUB_							\
+	RSEQ_JUMP_OVER_(".Lrseq_left%=")				\
+	RSEQ_TRAP_							\
+	".Lrseq_abort%=:\n\t"						\
+	RSEQ_LEAVE_(abort)						\
+	".Lrseq_left%=:\n\t"
+#else
 #define RSEQ_STUB_							\
 	RSEQ_PUSH_(__rseq_failure, "ax")				\
 	RSEQ_TRAP_							\
@@ -107,6 +119,7 @@
 	".Lrseq_left%=:\n\t"						\
 	".popsection\n\t"						\
 	RSEQ_FRAME_INFO_
+#endif
 
 /*
  * By hand: not every assembler takes .cfi directives of another function while

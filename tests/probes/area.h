@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #endif
 #include "cpus.h"
+#include "thread_pointer.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -38,9 +39,9 @@ enum { CPU_ID_START = 0, CPU_ID = 4, NODE_ID = 20, MM_CID = 24, EVENT = 48,
 static inline char *area(void)
 {
 #if HAVE_LINE
-	return (char *)__builtin_thread_pointer() + TLABI_OFFSET;
+	return thread_pointer() + TLABI_OFFSET;
 #else
-	return (char *)__builtin_thread_pointer() + __rseq_offset;
+	return thread_pointer() + __rseq_offset;
 #endif
 }
 

@@ -15,12 +15,20 @@ static struct rseq_guard *guard;	/* per-cpu */
 
 /* ---- transactions that do nothing but commit ---- */
 
+/* These ask for a lock first, and are begun again. */
+#define IS_WIDE(T2, T)							\
+	(sizeof(T) > sizeof(uintptr_t) || sizeof(T2) > sizeof(uintptr_t))
+
 #define TRANSACTION(row, F, way, T2, T)					\
 NOINLINE int call_##row(char *at)					\
 {									\
 	struct rseq_transaction t = RSEQ_TRANSACTION(guard);		\
 									\
 	if (rseq_begin(&t) < 0)						\
+		return RSEQ_UNAVAILABLE;				\
+	if (IS_WIDE(T2, T) &&						\
+	    (CALL_##way(T2, T, &t, at, WIDE, NARROW) !=			\
+	     RSEQ_RESTARTED || rseq_begin(&t) < 0))			\
 		return RSEQ_UNAVAILABLE;				\
 	return CALL_##way(T2, T, &t, at, WIDE, NARROW);			\
 }									\
@@ -49,13 +57,15 @@ static const struct commit {
 	const char *name;
 	int block;
 	size_t width;
+	int wide;	/* wider than a pointer */
 	int (*call)(char *);
 	void (*model)(char *);
 } commits[] = {
 #define ROW(row, F, way, T2, T)	\
-	{ #row, BLOCK_##way, sizeof(T), call_##row, model_##row },
+	{ #row, BLOCK_##way, sizeof(T), IS_WIDE(T2, T),			\
+	  call_##row, model_##row },
 	EVERY_SHORT_COMMIT(ROW)
-	ROW(undisturbed, , one, , intptr_t)
+	ROW(undisturbed, , one, intptr_t, intptr_t)
 };
 
 static char cell[CELL] __attribute__((__aligned__(16)));
@@ -166,10 +176,20 @@ static void try_section(const struct commit *c)
 	try_end(c, d);
 }
 
+static int locks_and_stores(const struct commit *c)
+{
+	memset(cell, 0x11, CELL);
+	memcpy(expected, cell, CELL);
+	c->model(expected);
+	return c->call(cell) == RSEQ_COMMITTED &&
+		!memcmp(cell, expected, CELL);
+}
+
 int main(int argc, char **argv)
 {
 	const int status = set_up_traps(argc > 1 ? argv[1] : NULL);
 	struct rseq_guard *g;
+	long operations = 0, locked = 0;
 	int odd = 0;
 
 	if (status)
@@ -178,12 +198,17 @@ int main(int argc, char **argv)
 	if (!guard)
 		return 1;
 	for (size_t i = 0; i < sizeof commits / sizeof *commits; ++i)
-		try_section(&commits[i]);
+		if (commits[i].wide) {
+			locked += locks_and_stores(&commits[i]);
+		} else {
+			++operations;
+			try_section(&commits[i]);
+		}
 	RSEQ_FOR_EACH_CPU(g, guard)
 		odd += (int)(g->word & 1);
-	printf("operations=%zu\nsections=%ld\npoints=%ld\nends=%ld\n"
+	printf("operations=%ld\nlocked=%ld\nsections=%ld\npoints=%ld\nends=%ld\n"
 	       "unreached=%ld\nwrong=%ld\nspurious=%ld\nodd=%d\n",
-	       sizeof commits / sizeof *commits, sections, points, ends,
+	       operations, locked, sections, points, ends,
 	       unreached, wrong, spurious, odd);
 	return 0;
 }

@@ -26,6 +26,11 @@ static void on_call(int signal, siginfo_t *info, void *context)
 	frame->uc_mcontext.regs[0] = 0;
 #elif defined __riscv
 	frame->uc_mcontext.__gregs[10] = 0;
+#elif defined __arm__
+	frame->uc_mcontext.arm_r0 = 0;
+#elif defined __powerpc64__
+	frame->uc_mcontext.gp_regs[3] = 0;
+	frame->uc_mcontext.gp_regs[38] &= ~(1ul << 28);	/* CR0's SO */
 #endif
 }
 

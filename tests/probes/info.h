@@ -7,6 +7,8 @@
 
 #include <rseq/rseq.h>
 
+#include "thread_pointer.h"
+
 static inline void say_info(const char *who)
 {
 	struct rseq_info info;
@@ -21,7 +23,7 @@ static inline void say_info(const char *who)
 	       info.kernel_feature_size, who, info.version, who, info.offset,
 	       who, rseq_this_cpu().n);
 	printf("%s.area_right=%d\n%s.self=%d\n", who,
-	       (char *)info.area == (char *)__builtin_thread_pointer() +
+	       (char *)info.area == thread_pointer() +
 	       info.offset, who, info.area == rseq_self());
 	fflush(stdout);
 }

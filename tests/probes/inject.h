@@ -27,6 +27,21 @@
 	"661:\n\t"							\
 	"addi t2, t2, -1\n\t"						\
 	"bnez t2, 661b\n\t"
+#elif defined __arm__
+#define RSEQ_INJECT_CLOBBERS_	, "lr"
+#define RSEQ_INJECT_							\
+	"mov lr, #200\n"						\
+	"661:\n\t"							\
+	"subs lr, lr, #1\n\t"						\
+	"bne 661b\n\t"
+#elif defined __powerpc64__
+#define RSEQ_INJECT_CLOBBERS_	, "r7"
+#define RSEQ_INJECT_							\
+	"li 7, 200\n"							\
+	"661:\n\t"							\
+	"addi 7, 7, -1\n\t"						\
+	"cmpdi 7, 0\n\t"						\
+	"bne 661b\n\t"
 #endif
 
 #endif

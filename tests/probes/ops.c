@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "thread_pointer.h"
+
 #ifdef FAKE_AREA
 /*
  * The variables that say where the area is and what it holds: constants to the
@@ -241,17 +243,6 @@ static struct tlabi fake;
 #define fake rseq_thread_line_
 #endif
 
-static char *thread_pointer(void)
-{
-#ifdef __x86_64__
-	char *tp;
-	__asm__("mov{q}\t{%%fs:0, %0|%0, QWORD PTR fs:0}" : "=r" (tp));
-	return tp;
-#else
-	return (char *)__builtin_thread_pointer();
-#endif
-}
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -444,6 +435,8 @@ static int should(const struct op *op, const uintptr_t *operands)
 
 	memcpy(a, operands, sizeof a);
 	a[0] += copy_now(op);
+	if (op->width > sizeof(uintptr_t))
+		return RSEQ_UNAVAILABLE;
 	if (id && (int)a[id - op->shape] < 0)
 		return RSEQ_UNAVAILABLE;
 	if (by_cid(op->where) && mm_cid_now() < 0)

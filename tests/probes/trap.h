@@ -33,19 +33,19 @@ struct descriptor {
 	uint64_t start, length, abort;
 };
 
-extern const struct descriptor *const __start___rseq_cs_ptr_array[];
-extern const struct descriptor *const __stop___rseq_cs_ptr_array[];
+/* Addresses, of 64 bits on every machine. */
+extern const uint64_t __start___rseq_cs_ptr_array[];
+extern const uint64_t __stop___rseq_cs_ptr_array[];
 
 /* What this thread has published: it stays so until something happens. */
 static inline const struct descriptor *published(void)
 {
-	const struct descriptor *d = (const struct descriptor *)(uintptr_t)
-		rseq_self()->rseq_cs;
+	const uint64_t d = rseq_self()->rseq_cs;
 
-	for (const struct descriptor *const *p = __start___rseq_cs_ptr_array;
+	for (const uint64_t *p = __start___rseq_cs_ptr_array;
 	     p < __stop___rseq_cs_ptr_array; ++p)
 		if (d == *p)
-			return d;
+			return (const struct descriptor *)(uintptr_t)d;
 	return NULL;
 }
 
@@ -113,6 +113,25 @@ static const uint16_t trap[] = { 0x9002 };
 #define TRAP_SIZE	2	/* c.ebreak, whatever it lies on */
 #define PC(context)	((context)->uc_mcontext.__gregs[0])
 
+#elif defined __arm__
+
+
+#ifdef __thumb__
+static const uint16_t trap[] = { 0xde01 };
+#define LENGTH(at)	((*(const uint16_t *)(at) & 0xf800) > 0xe000 ? 4 : 2)
+#define TRAP_SIZE	2
+#else
+static const uint32_t trap[] = { 0xe7f001f0 };
+#define TRAP_SIZE	4
+#endif
+#define PC(context)	((context)->uc_mcontext.arm_pc)
+
+#elif defined __powerpc64__
+
+static const uint32_t trap[] = { 0x7fe00008 };
+#define TRAP_SIZE	4
+#define PC(context)	((context)->uc_mcontext.gp_regs[32])
+
 #endif
 
 #ifndef __x86_64__
@@ -150,8 +169,9 @@ int main(int argc, char **argv);
 
 static _Unwind_Reason_Code is_main(struct _Unwind_Context *context, void *found)
 {
-	*(int *)found |= (uintptr_t)_Unwind_GetRegionStart(context) ==
-		(uintptr_t)main;
+	/* The last bit of a pointer to Thumb code says so. */
+	*(int *)found |= ((uintptr_t)_Unwind_GetRegionStart(context) | 1) ==
+		((uintptr_t)main | 1);
 	return _URC_NO_REASON;
 }
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Verbs for ppc64le.  The contract is in <rseq/section.h>.  r11 holds the
+ * descriptor's address throughout, scratch is r10, r9 is the place and r8
+ * spare.  r0 is clobbered, too: as a base register it would mean zero.
+ */
+
+#if defined(RSEQ_LIBC_LINE_) && TLABI_OFFSET != -0x7000 - 192
+#error "rseq: the line of this architecture is at r13-0x7000-192"
+#endif
+
+/* gcc has no builtin for it here.  Read anew by each section: see rseq(7). */
+#ifdef RSEQ_FIBERS
+#define RSEQ_TP_ASM_	__asm__ __volatile__
+#else
+#define RSEQ_TP_ASM_	__asm__
+#endif
+#define rseq_thread_pointer_() __extension__ ({				\
+	char *tp_;							\
+	RSEQ_TP_ASM_("mr %0, 13" : "=r" (tp_));				\
+	tp_; })
+
+#define RSEQ_CLOBBERS_							\
+	"cc", "lr", "ctr", "r0", "r8", "r9", "r10", "r11", "r12"
+#define RSEQ_AREA_(field)	"%[" #field "](%[area])"
+#define RSEQ_VALUE_	"r"
+#define RSEQ_WORD64_(x)	".8byte " x "\n\t"
+#define RSEQ_RELEASE	"lwsync\n\t"
+
+/* Relative to here: a function that uses no TOC has none in r2. */
+#define RSEQ_ADDRESS_							\
+	"bcl 20, 31, .Lrseq_pc%=\n"					\
+	".Lrseq_pc%=:\n\t"						\
+	"mflr 11\n\t"							\
+	"addis 11, 11, .Lrseq_cs%= - .Lrseq_pc%=@ha\n\t"		\
+	"addi 11, 11, .Lrseq_cs%= - .Lrseq_pc%=@l\n\t"
+#define RSEQ_PUBLISH_							\
+	"std 11, " RSEQ_AREA_(rseq_cs) "\n\t"
+
+#define RSEQ_CHECK_(index, reg, label)					\
+	"lwz 10, " RSEQ_AREA_(index) "\n\t"				\
+	"cmpw 10, %[" #reg "]\n\t"					\
+	"bne- %l[" #label "]\n\t"
+
+/* The sign: an index that is no cpu's, such as -1 and -2. */
+#define RSEQ_PERCPU_(index, base, label)				\
+	"lwa 9, " RSEQ_AREA_(index) "\n\t"				\
+	"sldi. 9, 9, 16\n\t"						\
+	"blt- %l[" #label "]\n\t"					\
+	"add 9, 9, %[" #base "]\n\t"
+#define RSEQ_BEFORE_(v)	"-8(%[" #v "])"
+#define RSEQ_HERE_	"0(9)"
+#define RSEQ_V(v)	"0(%[" #v "])"
+
+#define RSEQ_UNWIND_(X)	X(11, 1, 11)
+/* The signature: twui r5, 11, which traps. */
+#define RSEQ_TRAP_	".4byte 0x0fe5000b\n"
+/* The address behind the descriptor: b may not reach, nor r2 hold the TOC. */
+#define RSEQ_LEAVE_(label)						\
+	"ld 12, 32(11)\n\t"						\
+	"mtctr 12\n\t"							\
+	"bctr\n\t"
+
+#define RSEQ_L32_	"lwz "
+#define RSEQ_L64_	"ld "
+#define RSEQ_S32_	"stw "
+#define RSEQ_S64_	"std "
+#define RSEQ_C32_	"cmpw "
+#define RSEQ_C64_	"cmpd "
+
+#define RSEQ_LOAD(w, at)	RSEQ_L##w##_ "10, " at "\n\t"
+#define RSEQ_DEREF		"ld 10, 0(10)\n\t"
+#define RSEQ_SAVE(w, at)	RSEQ_S##w##_ "10, " at "\n\t"
+#define RSEQ_STORE(w, reg, at)	RSEQ_S##w##_ "%[" #reg "], " at "\n\t"
+#define RSEQ_ADD(w, reg)	"add 10, 10, %[" #reg "]\n\t"
+#define RSEQ_AND(w, reg)	"and 10, 10, %[" #reg "]\n\t"
+#define RSEQ_OR(w, reg)		"or 10, 10, %[" #reg "]\n\t"
+#define RSEQ_BNE(w, reg, label)						\
+	RSEQ_C##w##_ "10, %[" #reg "]\n\t"				\
+	"bne- %l[" #label "]\n\t"
+#define RSEQ_BEQ(w, reg, label)						\
+	RSEQ_C##w##_ "10, %[" #reg "]\n\t"				\
+	"beq- %l[" #label "]\n\t"
+#define RSEQ_DEREF_ADD_SAVE(w, reg)					\
+	RSEQ_L##w##_ "9, 0(10)\n\t"					\
+	"add 9, 9, %[" #reg "]\n\t"					\
+	RSEQ_S##w##_ "9, 0(10)\n\t"
+
+#define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \
+	"mr 9, %[" #len "]\n"						\
+	".Lrseq_copy8%=:\n\t"						\
+	"cmpldi 9, 8\n\t"						\
+	"blt .Lrseq_copy1%=\n\t"					\
+	"addi 9, 9, -8\n\t"						\
+	"ldx 10, %[" #src "], 9\n\t"					\
+	"stdx 10, %[" #dst "], 9\n\t"					\
+	"b .Lrseq_copy8%=\n"						\
+	".Lrseq_copy1%=:\n\t"						\
+	"cmpldi 9, 0\n\t"						\
+	"beq .Lrseq_copied%=\n\t"					\
+	"addi 9, 9, -1\n\t"						\
+	"lbzx 10, %[" #src "], 9\n\t"					\
+	"stbx 10, %[" #dst "], 9\n\t"					\
+	"b .Lrseq_copy1%=\n"						\
+	".Lrseq_copied%=:\n\t"
+
+/* A stack in per-cpu memory: r9 its address, r10 its count, r8 an object. */
+#define RSEQ_STACK_CLOBBER_	"memory"
+#define RSEQ_COPY_IS_(base)	"mr 9, %[" #base "]\n\t"
+#define RSEQ_DEC_(label)						\
+	"addi 10, 10, -1\n\t"						\
+	"cmpdi 10, 0\n\t"						\
+	"blt- %l[" #label "]\n\t"
+#define RSEQ_INC_		"addi 10, 10, 1\n\t"
+#define RSEQ_BAE_(reg, label)						\
+	"cmpld 10, %[" #reg "]\n\t"					\
+	"bge- %l[" #label "]\n\t"
+#define RSEQ_SLOT_							\
+	"sldi 8, 10, 3\n\t"						\
+	"add 8, 8, 9\n\t"
+#define RSEQ_TAKE_(place)						\
+	RSEQ_SLOT_							\
+	"ld 8, 8(8)\n\t"						\
+	"std 8, " place "\n\t"
+#define RSEQ_PUT_IN_(reg)						\
+	RSEQ_SLOT_							\
+	"std %[" #reg "], 8(8)\n\t"
