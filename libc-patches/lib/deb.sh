@@ -44,7 +44,8 @@ debian_directory() {
 	rm -f "$1"/*.glibc "$1"/*.musl
 	{
 		echo
-		tar -x -O -f "$tarball" --wildcards '*/COPYRIGHT' '*/LICENSES' \
+		tar -x -O -f "$tarball" --wildcards \
+			--no-wildcards-match-slash '*/COPYRIGHT' '*/LICENSES' \
 			2> /dev/null | grep ''
 	} >> "$1/copyright" || return
 	find "$1" -type f -exec sed -i -e "s,@SOURCE@,$source,g" \
