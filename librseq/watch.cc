@@ -226,10 +226,10 @@ watch watch_wanted()
 /* Only whoever has asked is told, and once. */
 static void say_why_not(const char *why)
 {
-	static bool said;
+	static int said;
 
 	if (watch_wanted() == watch::always &&
-	    !__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+	    !__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
 		complain("RSEQ_CHECK=syscalls: not checked: ", why);
 }
 
