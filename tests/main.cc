@@ -20,8 +20,8 @@ int main(int argc, char **argv)
 
 	// After RUN_ALL_TESTS, since listeners end in reverse order: one that
 	// counts would speak before the default printer does.
-	if (status && !failed)
-		failed = 1; // a test environment, outside any test
+	if ((status && !failed) || run.total_test_count() == 0)
+		failed = 1; // a test environment; or no test was linked in
 	std::printf("%d passed, %d failed", passed, failed);
 	if (skipped)
 		std::printf(", %d skipped", skipped);
