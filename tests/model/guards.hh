@@ -158,7 +158,22 @@ private:
 		}
 		if (r == RSEQ_COMMITTED)
 			model_[cpu] = then;
+		else
+			leave_between(has, then, &model_[cpu]);
 		return r;
+	}
+	/* A section that ended between its stores has made the first of them. */
+	static void leave_between(const data &has, const data &then, data *old)
+	{
+		SAME(has.word, old->word);
+		SAME(has.count, old->count);
+		HOLDS(has.half == old->half || has.half == then.half);
+		old->half = has.half;
+		for (size_t i = 0; i < sizeof has.block; ++i) {
+			HOLDS(has.block[i] == old->block[i] ||
+			      has.block[i] == then.block[i]);
+			old->block[i] = has.block[i];
+		}
 	}
 	void cancel(const actor &a)
 	{

@@ -78,17 +78,25 @@ static unsigned int draw(struct own *own, unsigned int below)
 	return (unsigned int)(own->dice >> 20) % below;
 }
 
-/* The child goes on in the same body, and ends before anybody waits long. */
+/*
+ * The child goes on in the same body, and ends before anybody waits long.  No
+ * handler runs inside of fork(), which holds a lock there: it would wait for a
+ * guard, and the guard's holder, if it forks too, for that lock.
+ */
 static __thread int is_child;
 
 static void fork_here(void)
 {
+	sigset_t all, before;
 	pid_t child;
 	int status;
 
 	if (is_child || __atomic_add_fetch(&forks, 1, __ATOMIC_RELAXED) > FORKS)
 		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
 	child = fork();
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (child == 0) {
 		is_child = 1;
 		return;
