@@ -24,13 +24,14 @@ enum { SLOTS = 512, ALL_SLOTS = 65536, MAX_THREADS = 256, GENERATION = 2000 };
 
 static void *slots[SLOTS * MAX_THREADS];
 
-static struct worker {
+/* None shares a line with its neighbour, nor the pair that is fetched. */
+static struct __attribute__((__aligned__(128))) worker {
 	void **slots;
 	unsigned int count;
 	uint64_t random;
 	long operations;
 	pthread_t thread;
-} workers[MAX_THREADS] __attribute__((__aligned__(128)));
+} workers[MAX_THREADS];
 
 static int threads;
 static volatile int stop;
