@@ -165,10 +165,9 @@ int rseq_percpu_free(void *p) noexcept
 			break;
 		const size_t n = c->length[i] + 1u;
 		c->first[i] = false;
-		for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu) {
-			char *const copy = rseq_percpu_ptr(at, cpu);
+		char *copy;
+		RSEQ_FOR_EACH_CPU(copy, at)
 			clear(copy, copy + n * unit);
-		}
 		for (size_t k = 0; k < n; ++k)
 			c->used[i + k] = false;
 		return 0;

@@ -7,10 +7,10 @@
 template <class T> uintptr_t percpu_sum(const T *word)
 {
 	uintptr_t sum = 0;
+	const T *copy;
 
-	for (unsigned int cpu = 0; cpu < rseq_cpu_limit(); ++cpu)
-		sum += (uintptr_t)__atomic_load_n(rseq_percpu_ptr(word, cpu),
-						  __ATOMIC_RELAXED);
+	RSEQ_FOR_EACH_CPU(copy, word)
+		sum += (uintptr_t)__atomic_load_n(copy, __ATOMIC_RELAXED);
 	return sum;
 }
 

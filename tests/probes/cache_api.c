@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Each function of the cache by itself, and what bad use of it gets. */
 #include "checks.h"
+#include "children.h"
 #include "deaths.h"
 #include "many_cpus.h"
 
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include <rseq/cache.h>
 
@@ -167,22 +167,17 @@ static void deaths(void)
 	rseq_cache_fini(&cache);
 }
 
+static void drain_own(void)
+{
+	EXPECT(held() == outside() && held() > 0);
+	EXPECT(rseq_cache_drain(&cache) == 0 && outside() == 0);
+}
+
 static void forks(void)
 {
-	int status = -1;
-	pid_t child;
-
 	EXPECT(rseq_cache_init(&cache, 8, refill, drain, NULL) == 0);
 	EXPECT(rseq_cache_put(&cache, rseq_cache_get(&cache)) == 0);
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		EXPECT(held() == outside() && held() > 0);
-		EXPECT(rseq_cache_drain(&cache) == 0 && outside() == 0);
-		_exit(wrong);
-	}
-	waitpid(child, &status, 0);
-	EXPECT(status == 0);
+	in_child(drain_own);
 	EXPECT(held() == outside() && held() > 0);
 	rseq_cache_fini(&cache);
 	EXPECT(outside() == 0);

@@ -4,6 +4,7 @@
  * that an add which had no memory is told or made up for.
  */
 #include "checks.h"
+#include "children.h"
 #include "deaths.h"
 #include "filter.h"
 #include "in_mmap.h"
@@ -13,7 +14,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include <rseq/counter.h>
 #include <rseq/counters.h>
@@ -172,23 +172,6 @@ static void deaths(void)
 }
 
 /* ---- children ---- */
-
-static void in_child(void (*f)(void))
-{
-	int status = -1;
-	pid_t child;
-
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		wrong = 0;
-		f();
-		fflush(stdout);
-		_exit(wrong != 0);
-	}
-	waitpid(child, &status, 0);
-	EXPECT(status == 0);
-}
 
 static void add_one(void)
 {

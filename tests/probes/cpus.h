@@ -76,6 +76,18 @@ __attribute__((__unused__)) static int nth_cpu(const unsigned long *set,
 	return -1;
 }
 
+/* Run this thread on the nth of its cpus, if it has as many. */
+__attribute__((__unused__)) static void run_on_nth(unsigned int nth)
+{
+	unsigned long all[cpu_words()];
+	int cpu;
+
+	allowed_cpus(all);
+	cpu = nth_cpu(all, nth);
+	if (cpu >= 0)
+		run_on(0, (unsigned int)cpu);
+}
+
 /* How many cpus this thread may run on, and the highest of them. */
 __attribute__((__noinline__, __unused__)) static int count_cpus(
 	unsigned int *highest)

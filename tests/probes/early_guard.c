@@ -26,20 +26,9 @@ static struct slot {
 static intptr_t committed, by_hand, lost;
 static int errors, stop, threads;
 
-static void pin_to(unsigned int nth)
-{
-	unsigned long all[cpu_words()];
-	int cpu;
-
-	allowed_cpus(all);
-	cpu = nth_cpu(all, nth);
-	if (cpu >= 0)
-		run_on(0, (unsigned int)cpu);
-}
-
 static void *commit(void *cpu)
 {
-	pin_to(0);
+	run_on_nth(0);
 	*(int *)cpu = sched_getcpu();
 	__atomic_store_n(&threads, 1, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
@@ -71,7 +60,7 @@ __attribute__((__constructor__(101))) static void early(void)
 	if (!slots || count_cpus(&highest) < 2)
 		return;
 	pthread_create(&t, NULL, commit, &cpu);
-	pin_to(1);
+	run_on_nth(1);
 	while (!__atomic_load_n(&threads, __ATOMIC_ACQUIRE))
 		sched_yield();
 	for (int n = 0; n < LOCKS; ++n) {

@@ -40,17 +40,6 @@ static void *rest(void *unused)
 	return unused;
 }
 
-static void go_to(unsigned int nth)
-{
-	unsigned long all[cpu_words()];
-	int cpu;
-
-	allowed_cpus(all);
-	cpu = nth_cpu(all, nth);
-	if (cpu >= 0)
-		run_on(0, (unsigned int)cpu);
-}
-
 /* With neighbours, so that what is freed does not leave the process at once. */
 static unsigned char *block(void)
 {
@@ -120,9 +109,9 @@ static void double_free_elsewhere(void)
 {
 	unsigned char *p = NULL;
 
-	go_to(0);
+	run_on_nth(0);
 	p = freed();
-	go_to(1);
+	run_on_nth(1);
 	ready();
 	free(p);
 }
@@ -155,7 +144,7 @@ static void meet(int all)
 
 static void *race(void *p)
 {
-	go_to(1);
+	run_on_nth(1);
 	meet(2);
 	free(p);
 	meet(4);
@@ -167,7 +156,7 @@ static void double_free_at_once(void)
 	unsigned char *p = block();
 	pthread_t other;
 
-	go_to(0);
+	run_on_nth(0);
 	ready();
 	pthread_create(&other, NULL, race, p);
 	meet(2);
@@ -225,9 +214,9 @@ static void replayed_block_elsewhere(void)
 {
 	unsigned char *p;
 
-	go_to(0);
+	run_on_nth(0);
 	p = replayed();
-	go_to(1);
+	run_on_nth(1);
 	ready();
 	free(p);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Each function of the pool by itself, and what bad use of it gets. */
 #include "checks.h"
+#include "children.h"
 #include "cpus.h"
 #include "deaths.h"
 #include "filter.h"
@@ -12,7 +13,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include <rseq/pool.h>
 
@@ -195,23 +195,6 @@ static void deaths(void)
 }
 
 /* ---- children ---- */
-
-static void in_child(void (*f)(void))
-{
-	int status = -1;
-	pid_t child;
-
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		wrong = 0;
-		f();
-		fflush(stdout);
-		_exit(wrong != 0);
-	}
-	waitpid(child, &status, 0);
-	EXPECT(status == 0);
-}
 
 static void go_on(void)
 {

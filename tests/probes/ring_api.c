@@ -2,6 +2,7 @@
 /* Each function of the ring by itself, and what bad use of it gets. */
 #include "checks.h"
 #include "area.h"
+#include "children.h"
 #include "cpus.h"
 #include "deaths.h"
 #include "filter.h"
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include <rseq/ring.h>
@@ -303,23 +303,6 @@ static void deaths(unsigned int here)
 }
 
 /* ---- children ---- */
-
-static void in_child(void (*f)(void))
-{
-	int status = -1;
-	pid_t child;
-
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		wrong = 0;
-		f();
-		fflush(stdout);
-		_exit(wrong != 0);
-	}
-	waitpid(child, &status, 0);
-	EXPECT(status == 0);
-}
 
 static void write_one(void)
 {
