@@ -10,10 +10,7 @@
 
 /* A thread pointer that is read anew by each section: see rseq(7), Fibers. */
 #ifdef RSEQ_FIBERS
-#define rseq_thread_pointer_() __extension__ ({				\
-	char *tp_;							\
-	__asm__ __volatile__("mrs %0, tpidr_el0" : "=r" (tp_));		\
-	tp_; })
+#define RSEQ_READ_TP_	"mrs %0, tpidr_el0"
 #endif
 
 /* x16 and x17: a veneer between the stub and the function may use them. */

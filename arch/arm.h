@@ -11,10 +11,7 @@
 
 /* A thread pointer that is read anew by each section: see rseq(7), Fibers. */
 #ifdef RSEQ_FIBERS
-#define rseq_thread_pointer_() __extension__ ({				\
-	char *tp_;							\
-	__asm__ __volatile__("mrc p15, 0, %0, c13, c0, 3" : "=r" (tp_)); \
-	tp_; })
+#define RSEQ_READ_TP_	"mrc p15, 0, %0, c13, c0, 3"
 #endif
 
 #define RSEQ_CLOBBERS_	"cc", "r3", "r12"

@@ -9,16 +9,7 @@
 #error "rseq: the line of this architecture is at r13-0x7000-192"
 #endif
 
-/* gcc has no builtin for it here.  Read anew by each section: see rseq(7). */
-#ifdef RSEQ_FIBERS
-#define RSEQ_TP_ASM_	__asm__ __volatile__
-#else
-#define RSEQ_TP_ASM_	__asm__
-#endif
-#define rseq_thread_pointer_() __extension__ ({				\
-	char *tp_;							\
-	RSEQ_TP_ASM_("mr %0, 13" : "=r" (tp_));				\
-	tp_; })
+#define RSEQ_READ_TP_	"mr %0, 13"	/* gcc has no builtin for it */
 
 #define RSEQ_CLOBBERS_							\
 	"cc", "lr", "ctr", "r0", "r8", "r9", "r10", "r11", "r12"

@@ -106,8 +106,21 @@ extern __thread struct tlabi rseq_thread_line_
 }
 #endif
 
-/* An ISA whose thread pointer the compiler cannot tell defines its own. */
-#ifndef rseq_thread_pointer_
+/*
+ * An ISA has RSEQ_READ_TP_ where the compiler cannot tell the thread pointer,
+ * or under RSEQ_FIBERS, to read it anew in each section: see rseq(7), Fibers.
+ */
+#ifdef RSEQ_FIBERS
+#define RSEQ_TP_ASM_	__asm__ __volatile__
+#else
+#define RSEQ_TP_ASM_	__asm__
+#endif
+#ifdef RSEQ_READ_TP_
+#define rseq_thread_pointer_() __extension__ ({				\
+	char *tp_;							\
+	RSEQ_TP_ASM_(RSEQ_READ_TP_ : "=r" (tp_));			\
+	tp_; })
+#else
 #define rseq_thread_pointer_()	__builtin_thread_pointer()
 #endif
 
