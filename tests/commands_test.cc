@@ -102,12 +102,13 @@ TEST_P(Command, PageAndHelpNameTheSame)
 		EXPECT_TRUE(has(part(text, "ENVIRONMENT"), variable))
 			<< variable;
 	const size_t status = help.find("Exit status: ");
-	if (status != help.npos)
-		for (const std::string &n : all_matches(help.substr(status),
-							"\\b(\\d+)[ +]"))
-			EXPECT_TRUE(std::regex_search(
-				part(text, "EXIT STATUS"),
-				std::regex("(^|\n) +" + n + "\\b"))) << n;
+	if (status == help.npos)
+		return;
+	for (const std::string &n : all_matches(help.substr(status),
+						"\\b(\\d+)[ +]"))
+		EXPECT_TRUE(std::regex_search(
+			part(text, "EXIT STATUS"),
+			std::regex("(^|\n) +" + n + "\\b"))) << n;
 }
 
 /* What bash completion answers to these words of a command line. */

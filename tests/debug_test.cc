@@ -308,8 +308,9 @@ TEST_P(Checked, RightProgramsAreLeftAlone)
 		EXPECT_TRUE(got.ok()) << got;
 		EXPECT_EQ(got.err, "") << got;
 		for (const char *wrong : {"lost", "wrong", "torn", "missing"})
-			if (got.has(wrong))
+			if (got.has(wrong)) {
 				EXPECT_EQ(got.number(wrong), 0) << wrong << got;
+			}
 	}
 }
 

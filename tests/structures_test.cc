@@ -560,49 +560,78 @@ TEST(StructureClasses, PoolsServeContainers)
 /* What cannot work does not compile, and says why. */
 TEST(StructureClasses, RefuseWhatCannotWork)
 {
-	struct mistake {
-		std::string statement, message;
+	struct trial {
+		std::string statement, message;	/* none: it compiles */
 	};
-	const fs::path file = scratch_dir() / "refused.cc";
-	const auto check = [&](const std::string &statement) {
+	std::vector<trial> trials = {
+		{"librseq::cache<long, good> c(8, g)", ""},
+		{"librseq::cache<long, voids> c(8, v)", "source"},
+		{"librseq::cache<long, keeps> c(8, k)", "source"},
+		{"librseq::cache<int, good> c(8, g)", "source"},
+		{"librseq::pool<long> p", ""},
+		{"librseq::pool<owner> p", ""},
+		{"librseq::pool<large> p", "too large for a pool"},
+		{"librseq::pool<aligned> p", "too large for a pool"},
+		{"(void)ring->write(5)", ""},
+		{"(void)ring->write(o)", "__is_trivially_copyable"},
+		{"(void)ring->write(pointer)", "pointer_"},
+		{"librseq::percpu<long> p", ""},
+		{"librseq::percpu<plain> p", ""},
+		{"librseq::percpu<wide> p", "too large for per-cpu memory"},
+		{"librseq::percpu<page> p", "too large for per-cpu memory"},
+		{"librseq::percpu<made> p", "begin as zero"},
+		{"librseq::percpu<given> p", "begin as zero"},
+		{"librseq::percpu<owner> p", "no destructor"},
+		{"librseq::counter c", ""},
+	};
+	for (const std::string kept : {"cache<long, good>", "pool<long>",
+			"counters", "ring", "readers", "readers::reading",
+			"refcount"}) {
+		const std::string u = "extern librseq::" + kept + " u; ";
+		trials.push_back({u + "librseq::" + kept + " p(u)", "deleted"});
+		trials.push_back({u + "u = u", "deleted"});
+	}
+	for (const std::string ignored : {"pool<long> u; u.make(1)",
+			"pool<long> u; u.error()", "cache<long, good> u; u.get()",
+			"cache<long, good> u; u.error()",
+			"cache<long, good> u; u.flush()",
+			"cache<long, good> u; u.resize(4)",
+			"counter u; u.error()", "counter u; u.sum(0)",
+			"counters u; u.sum(0)", "counters u; u.name(0)",
+			"ring u; u.error()", "readers u; u.read()",
+			"readers u; u.wait()", "refcount u; u.put()",
+			"refcount u; u.kill()"})
+		trials.push_back({"extern librseq::" + ignored,
+				  "unused-result"});
+	std::vector<outcome> got(trials.size());
+	each(trials.size(), [&](size_t i) {
+		const fs::path file = scratch_dir() /
+			("refused-" + std::to_string(i) + ".cc");
 		std::ofstream(file) << "#include <rseq/rseq.hpp>\n"
 			"#include <rseq/structures.hpp>\n"
 			"struct good { size_t refill(long **, size_t);"
 			" void drain(long **, size_t); } g;\n"
-			"struct bad { void refill(long **, size_t); } b;\n"
+			"struct voids { void refill(long **, size_t);"
+			" void drain(long **, size_t); } v;\n"
+			"struct keeps { size_t refill(long **, size_t); } k;\n"
 			"struct large { char c[8193]; };\n"
 			"struct wide { char c[65537]; };\n"
 			"struct alignas(128) aligned { char c; };\n"
+			"struct alignas(8192) page { char c; };\n"
 			"struct owner { ~owner(); int *p; } o;\n"
 			"struct made { made(); int i; };\n"
+			"struct given { int i = 1; };\n"
+			"struct plain { rseq_guard g; plain *next; int i[3]; };\n"
 			"int *pointer; librseq::ring *ring;\n"
-			"void f() { " << statement << "; }\n";
-		return run(strings{cxx(), "-std=c++20", "-Wall", "-Werror",
-				   "-c", "-o", "/dev/null", file} +
-			   rseq_include_flags());
-	};
-
-	for (const std::string right : {"librseq::cache<long, good> c(8, g)",
-			"librseq::pool<long> p", "(void)ring->write(5)",
-			"librseq::percpu<long> p", "librseq::counter c"}) {
-		const outcome got = check(right);
-		EXPECT_TRUE(got.ok()) << got;
-	}
-	for (const mistake &m : {
-		mistake{"librseq::cache<long, bad> c(8, b)", "source"},
-		{"librseq::cache<int, good> c(8, g)", "source"},
-		{"librseq::pool<large> p", "too large for a pool"},
-		{"librseq::pool<aligned> p", "too large for a pool"},
-		{"(void)ring->write(o)", "__is_trivially_copyable"},
-		{"(void)ring->write(pointer)", "pointer_"},
-		{"librseq::percpu<wide> p", "librseq: "},
-		{"librseq::percpu<made> p", "begin as zero"},
-		{"librseq::pool<long> p, q(p)", "deleted"},
-		{"librseq::pool<long> p; p.make(1)", "unused-result"},
-	}) {
-		const outcome got = check(m.statement);
-		EXPECT_NE(got.code, 0) << m.statement << got;
-		EXPECT_TRUE(has(got.err, m.message)) << m.statement << got;
+			"void f() { " << trials[i].statement << "; }\n";
+		got[i] = run(strings{cxx(), "-std=c++20", "-Wall", "-Werror",
+				     "-fsyntax-only", file} +
+			     rseq_include_flags());
+	});
+	for (size_t i = 0; i < trials.size(); ++i) {
+		const auto &[statement, message] = trials[i];
+		EXPECT_EQ(got[i].ok(), message.empty()) << statement << got[i];
+		EXPECT_TRUE(has(got[i].err, message)) << statement << got[i];
 	}
 }
 

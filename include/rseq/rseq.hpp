@@ -42,10 +42,20 @@ private:
 	int error_ = 0;
 };
 
+template <class T> inline constexpr bool ends_trivially_ =
+#if __has_builtin(__is_trivially_destructible)
+	__is_trivially_destructible(T);
+#else	/* gcc before 16; clang warns of this one */
+	__has_trivial_destructor(T);
+#endif
+
 /* A T for each cpu, zeroed; get() is a per-cpu pointer, null without memory. */
 template <class T> class percpu {
-	static_assert(__is_trivially_constructible(T) || __is_aggregate(T),
-		      "librseq: all bytes of a per-cpu object begin as zero");
+	static_assert(__is_trivially_constructible(T),
+		      "librseq: all bytes of a per-cpu object begin as zero: no "
+		      "constructor or initializer is run");
+	static_assert(ends_trivially_<T>,
+		      "librseq: no destructor of a per-cpu object is run");
 	static_assert(sizeof(T) <= RSEQ_PERCPU_STRIDE && alignof(T) <= 4096,
 		      "librseq: too large for per-cpu memory");
 
