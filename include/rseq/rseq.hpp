@@ -52,8 +52,8 @@ template <class T> inline constexpr bool ends_trivially_ =
 /* A T for each cpu, zeroed; get() is a per-cpu pointer, null without memory. */
 template <class T> class percpu {
 	static_assert(__is_trivially_constructible(T),
-		      "librseq: all bytes of a per-cpu object begin as zero: no "
-		      "constructor or initializer is run");
+		      "librseq: all bytes of a per-cpu object begin as zero; "
+		      "no constructor or initializer is run");
 	static_assert(ends_trivially_<T>,
 		      "librseq: no destructor of a per-cpu object is run");
 	static_assert(sizeof(T) <= RSEQ_PERCPU_STRIDE && alignof(T) <= 4096,

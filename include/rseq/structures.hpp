@@ -10,11 +10,16 @@
 #include <rseq/refcount.h>
 #include <rseq/ring.h>
 
-namespace librseq { struct in_place_t_; }
-inline void *operator new(size_t, void *at,
-			  const librseq::in_place_t_ &) noexcept
+/* Placement without <new>, which not every C library here has. */
+namespace librseq { struct in_pool_ { rseq_pool *pool; }; }
+inline void *operator new(size_t, void *at, librseq::in_pool_) noexcept
 {
 	return at;
+}
+/* The constructor has thrown. */
+inline void operator delete(void *, void *at, librseq::in_pool_ from) noexcept
+{
+	::rseq_pool_free(from.pool, at);
 }
 
 namespace librseq {
@@ -24,10 +29,6 @@ template <class A> inline constexpr bool same_<A, A> = true;
 template <class A, class B> concept same_as_ = same_<A, B>;
 template <class T> inline constexpr bool pointer_ = false;
 template <class T> inline constexpr bool pointer_<T *> = true;
-
-/* Placement without <new>, which not every C library here has. */
-struct in_place_t_ {};
-inline constexpr in_place_t_ in_place_ {};
 
 /* Where a cache gets its objects, and gives them back to. */
 template <class S, class T>
@@ -95,7 +96,8 @@ public:
 		void *const at = ::rseq_pool_alloc(&p_);
 
 		return !at ? nullptr :
-			::new (at, in_place_) T(static_cast<A &&>(with)...);
+			::new (at, in_pool_{&p_})
+				T(static_cast<A &&>(with)...);
 	}
 	void destroy(T *object)
 	{

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <rseq/pmr.hpp>
+#include <rseq/structures.hpp>
 
 namespace {
 
@@ -119,6 +120,25 @@ void limits(librseq::pool_resource &r)
 	EXPECT(thrown);
 }
 
+/* An object whose constructor throws has never been one. */
+void thrown_at()
+{
+	struct unmade {
+		explicit unmade(int) { throw 5; }
+	};
+	librseq::pool<unmade> p(RSEQ_SLAB_SIZE);
+	int caught = 0;
+
+	for (int i = 0; i < 100000; ++i)
+		try {
+			if (!p.make(1))
+				break;
+		} catch (int) {
+			++caught;
+		}
+	EXPECT(caught == 100000 && p.trim() == 1);
+}
+
 }
 
 int main()
@@ -137,6 +157,7 @@ int main()
 		EXPECT(sum == 20 * (999000 + 1999));
 	EXPECT(upstream.bytes == 0);
 	limits(r);
+	thrown_at();
 	printf("checks=%d\nwrong=%d\n", checks, wrong);
 	return 0;
 }
