@@ -90,6 +90,14 @@ extern "C" {
 extern const ptrdiff_t rseq_libc_offset_ __asm__(RSEQ_LIBC_OFFSET_);
 #endif
 
+#if defined(RSEQ_LIBC_STOCK_) && defined(RSEQ_GLOBAL_)
+/*
+ * The variable is the loader's, which a linker takes in "as needed", and for
+ * mold a weak reference is no need: this one, to another symbol, is.
+ */
+__asm__(".globl __tls_get_addr");
+#endif
+
 #ifndef RSEQ_LIBC_LINE_
 /* What the line would hold: librseq's own, for a libc without it. */
 extern __thread uint32_t rseq_thread_event_
