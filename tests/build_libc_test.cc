@@ -670,6 +670,49 @@ TEST_F(BuildLibc, DebLeavesTheOtherOptionsOut)
 	EXPECT_EQ(content(dir / "deb/file"), "precious");
 }
 
+// Whatever was on the way when a run ended is no reason to refuse the folder, or
+// to take it for complete. The packages are a stand-in for
+// dpkg-buildpackage's, which readme_test has built in earnest.
+TEST_F(BuildLibc, DebTakesUpAFolderThatWasLeftUnfinished)
+{
+	const fs::path deb = dir / "deb", tool = dir / "awk/dpkg-buildpackage",
+		       seen = dir / "seen";
+	const std::string run = command("--deb --source-dir " +
+		(dir / "tarballs").string() + " musl-0.1 " + deb.string());
+
+	fs::copy(source_dir() / "man", dir / "man");
+	write(dir / "awk/dh", "#!/bin/sh\n");
+	write(tool, "#!/bin/sh\necho half >../x_amd64.deb\ntouch " +
+			    seen.string() + "\n[ -z \"$FAIL\" ] || exit 1\n"
+			    "[ -z \"$HANG\" ] || sleep 100\n"
+			    "echo whole >../x_amd64.deb\n");
+	for (const fs::path &t : {tool, dir / "awk/dh"})
+		fs::permissions(t, fs::perms(0755));
+
+	outcome r = sh("FAIL=1 " + run);
+	EXPECT_EQ(r.code, 4) << r.out;
+	EXPECT_TRUE(fs::remove(seen)) << r.out;
+	EXPECT_FALSE(fs::exists(deb));
+	fs::create_directory(deb);
+	r = sh("HANG=1 " + run + " & for i in $(seq 300); do [ ! -e " +
+	       seen.string() + " ] || break; sleep 0.1; done; kill -9 $!; "
+	       "wait $!");
+	EXPECT_TRUE(fs::remove(seen)) << r.out;
+	EXPECT_TRUE(fs::is_empty(deb));
+
+	r = sh(run);
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(r.out, deb.string() + "/x_amd64.deb\n")) << r.out;
+	EXPECT_EQ(content(deb / "x_amd64.deb"), "whole\n");
+	EXPECT_EQ(sh("cd " + dir.string() + " && ls -A deb && ls -d .deb* "
+		     "2>/dev/null").out,
+		  "musl-tlabi_0.1.orig.tar.xz\nx_amd64.deb\n");
+
+	r = sh(run);
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "is not empty")) << r.out;
+}
+
 TEST_F(BuildLibc, SecondRunWaitsForTheFirst)
 {
 	std::string run = command("--source-dir " +
