@@ -205,6 +205,26 @@ TEST_P(Malloc, TakesBackWhatLiesIdle)
 	EXPECT_LE(got.number("after.bytes"), 62 * 32 + 1000) << got;
 }
 
+/*
+ * Blocks of another cpu's groups are cached where they are freed until there
+ * have been 1024 of them; then they go back.  A call in 30 misses.
+ */
+TEST_P(Malloc, KeepsEachGroupToOneCpu)
+{
+	if (cpus() < 2)
+		GTEST_SKIP() << "needs two cpus";
+	outcome got = ran("moved");
+
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_GT(got.number("few.hits"), got.number("before.hits") + 900)
+		<< got;
+	EXPECT_LT(got.number("many.hits"), got.number("few.hits") + 124)
+		<< got;
+	EXPECT_GT(got.number("own.hits"), got.number("taken.hits") + 800)
+		<< got;
+}
+
 /* ---- when there is one thread ---- */
 
 TEST_P(Malloc, LeavesSingleThreadedProcessesAlone)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * malloc_process WHAT: malloc() where a process is not what it was: "alone",
- * "threads", "back", "idle", "fork", "vfork", "clone", "spawn", "cancel",
- * "limit", "refused".  Blocks are filled and looked at; wrong=0 if none was
+ * "threads", "back", "idle", "moved", "fork", "vfork", "clone", "spawn",
+ * "cancel", "limit", "refused".  Blocks are filled and looked at; wrong=0 if none was
  * handed out twice.  The rest is what the caches say of themselves.
  */
 #include "filter.h"
@@ -169,6 +169,33 @@ static void idle(void)
 			free(p[i]);
 	}
 	report("after");
+	finish(t);
+}
+
+/* A thread frees on one cpu what it allocated on another. */
+static void moved(void)
+{
+	enum { FEW = 1000, MANY = 20000 };
+	static void *p[FEW + MANY];
+	pthread_t t = start(wait_for_end, 0);
+
+	here(0);
+	for (int i = 0; i < FEW + MANY; ++i)
+		p[i] = malloc(24);
+	here(1);
+	report("before");
+	for (int i = 0; i < FEW; ++i)
+		free(p[i]);
+	report("few");
+	for (int i = FEW; i < FEW + MANY; ++i)
+		free(p[i]);
+	report("many");
+	for (int i = 0; i < FEW; ++i)
+		p[i] = malloc(24);
+	report("taken");
+	for (int i = 0; i < FEW; ++i)
+		free(p[i]);
+	report("own");
 	finish(t);
 }
 
@@ -414,9 +441,10 @@ static const struct {
 	void (*run)(void);
 } kinds[] = {
 	{ "alone", alone }, { "threads", threads }, { "back", back },
-	{ "idle", idle }, { "fork", fork_often }, { "vfork", vfork_often },
-	{ "clone", clone_often }, { "spawn", spawn_often },
-	{ "cancel", cancel }, { "limit", limit }, { "refused", refused },
+	{ "idle", idle }, { "moved", moved }, { "fork", fork_often },
+	{ "vfork", vfork_often }, { "clone", clone_often },
+	{ "spawn", spawn_often }, { "cancel", cancel }, { "limit", limit },
+	{ "refused", refused },
 };
 
 int main(int argc, char **argv)
