@@ -9,6 +9,9 @@
  * RSEQ_README  yes: run it, some minutes, some hundred megabytes to download;
  *              full: with the whole of ./bootstrap check in the empty root
  * RSEQ_README_SUITE  of Debian, default: bookworm
+ * RSEQ_README_GLIBC  the packages of glibc, too: a directory in which
+ *                    build-libc --deb has put them, or yes: build them in the
+ *                    empty root, a quarter of an hour
  */
 #include <chrono>
 #include <cmath>
@@ -396,6 +399,11 @@ protected:
 	static inline const string install = apt +
 		"install -y --no-install-recommends ";
 
+	static bool on_bookworm()
+	{
+		return env_or("RSEQ_README_SUITE", "bookworm") == "bookworm";
+	}
+
 	static fs::path kept(const string &name)
 	{
 		return scratch_dir() / name;
@@ -416,22 +424,93 @@ protected:
 				       static_cast<uintmax_t>(e.file_size()));
 			}
 	}
+
+	static void build_libc(const string &libc, const string &more)
+	{
+		const string family = libc.substr(0, libc.find('-'));
+
+		copy_for("root");
+		expect(in_root("root", "./bootstrap\n" + install +
+			"build-essential debhelper lintian " + more +
+			" >/dev/null\nlibc-patches/build-libc --deb " + libc +
+			" ~/" + family + "\nlintian --allow-root --fail-on "
+			"error,warning ~/" + family + "/*.changes"),
+		       "build-libc --deb");
+		keep(root / "root" / family, family + "-packages");
+	}
+
+	/*
+	 * Installed, used and purged, where that package of Debian's is.
+	 * A program of their compiler has that loader.
+	 */
+	static void stand_beside(const string &family, const string &debians,
+				 const string &theirs, const string &loader,
+				 const string &uses)
+	{
+		const string ours = family + "-tlabi " + family + "-tlabi-dev",
+			everything = "find /etc /usr /var/lib/misc | sort >~/",
+			packages = family + "-packages";
+
+		ASSERT_TRUE(fs::exists(kept(packages))) << "nothing was built";
+		copy_for("root");
+		fs::copy(kept(packages), root / "root" / packages);
+		expect(in_root("root", apt + "update\n" + install + debians +
+			" g++ linux-libc-dev >/dev/null\n" + everything +
+			"before\n" + install + "~/" + packages +
+			"/*.deb >/dev/null"), "install");
+		/* Nothing in a place that is another's. */
+		expect(in_root("root", "! dpkg -L " + ours + " | while read -r "
+			"file\ndo [ ! -f \"$file\" ] || echo \"$file\"; done | "
+			"grep -vE '^/usr/(lib/[^/]*/tlabi/" + family + "/|bin/" +
+			family + "-tlabi-|share/(doc|lintian/overrides|man/man1"
+			")/" + family + "-tlabi)'"), "dpkg -L");
+		const outcome used = in_root("root",
+			"sed \"s/@LIBC@/" + family + "/g; s/@GXX@/g++-"
+			"$(gcc -dumpversion)/g\" "
+			"libc-patches/debian/tests/line >~/line.sh\n"
+			"export AUTOPKGTEST_TMP=$HOME/" + family + "\n"
+			"mkdir ~/" + family + "\nsh ~/line.sh\ncd ~/" + family +
+			"\n" + family + "-tlabi-gcc -static -o static line.c\n"
+			"echo 'int main(void) { return 0; }' >theirs.c\n" +
+			theirs + " -o theirs theirs.c\n"
+			"readelf -l theirs | grep 'interpreter: " + loader +
+			"'\n" + uses);
+		expect(used, "libc-patches/debian/tests/line");
+		EXPECT_TRUE(std::regex_search(used.out,
+			std::regex("line at 128: cpus \\d+ and \\d+\n")))
+			<< used;
+
+		/* What was built for it has lost its loader, others have not. */
+		expect(in_root("root", apt + "remove -y " + ours +
+			" >/dev/null\ncd ~/" + family +
+			"\n./theirs\n./static\n! ./line"), "remove");
+		expect(in_root("root", "dpkg --purge " + ours +
+			" >/dev/null\n" + everything + "after\n"
+			"! { comm -13 ~/before ~/after\n"
+			"find /var/lib/dpkg/info /var/lib/dpkg/triggers -name "
+			"'*tlabi*'; } | grep ."), "purge");
+	}
 };
 
 /* By one command, from the distribution's source with its fixes. */
-TEST_F(Packages, OfALibcAreBuilt)
+TEST_F(Packages, OfMuslAreBuilt)
 {
-	const string suite = env_or("RSEQ_README_SUITE", "bookworm");
-	const string libc = suite == "bookworm" ? "musl-1.2.3" : "musl-1.2.5";
+	build_libc(on_bookworm() ? "musl-1.2.3" : "musl-1.2.5",
+		   "gcc-$(gcc -dumpversion)-source");
+}
 
-	copy_for("root");
-	expect(in_root("root", "./bootstrap\n" + install +
-		"build-essential debhelper lintian "
-		"gcc-$(gcc -dumpversion)-source >/dev/null\n"
-		"libc-patches/build-libc --deb " + libc + " ~/libc\n"
-		"lintian --allow-root --fail-on error,warning ~/libc/*.changes"),
-	       "build-libc --deb");
-	keep(root / "root/libc", "libc-packages");
+TEST_F(Packages, OfGlibcAreBuilt)
+{
+	const string given = env_or("RSEQ_README_GLIBC", "");
+
+	if (given == "yes")
+		build_libc(on_bookworm() ? "glibc-2.36" : "glibc-2.41",
+			   "bison gawk gettext python3");
+	else if (given.empty())
+		GTEST_SKIP() << "RSEQ_README_GLIBC=yes builds them, or takes "
+				"those in a directory that it names";
+	else
+		keep(given, "glibc-packages");
 }
 
 TEST_F(Packages, AreBuiltUsedAndPurged)
@@ -465,43 +544,30 @@ TEST_F(Packages, AreBuiltUsedAndPurged)
 		"grep ."), "purge");
 }
 
-/* Beside Debian's own musl. */
-TEST_F(Packages, OfALibcStandBesideTheSystems)
+/* Beside Debian's own. */
+TEST_F(Packages, OfMuslStandBesideTheSystems)
 {
-	const string ours = "musl-tlabi musl-tlabi-dev";
-	const string everything = "find /etc /usr /var/lib/misc | sort >~/";
+	stand_beside("musl", "musl-tools", "musl-gcc", "/lib/ld-musl-", "");
+}
 
-	ASSERT_TRUE(fs::exists(kept("libc-packages"))) << "nothing was built";
-	copy_for("root");
-	fs::copy(kept("libc-packages"), root / "root/libc");
-	expect(in_root("root", apt + "update\n" + install +
-		"musl-tools g++ linux-libc-dev >/dev/null\n" + everything +
-		"before\n" + install + "~/libc/*.deb >/dev/null"), "install");
-	/* Nothing in a place that is another's. */
-	expect(in_root("root", "! dpkg -L " + ours + " | while read -r file\n"
-		"do [ ! -f \"$file\" ] || echo \"$file\"; done | grep -vE "
-		"'^/usr/(lib/[^/]*/tlabi/musl/|bin/musl-tlabi-|share/(doc|"
-		"lintian/overrides|man/man1)/musl-tlabi)'"), "dpkg -L");
-	const outcome used = in_root("root",
-		"sed \"s/@LIBC@/musl/g; s/@GXX@/g++-$(gcc -dumpversion)/g\" "
-		"libc-patches/debian/tests/line >~/line.sh\n"
-		"export AUTOPKGTEST_TMP=$HOME/line\nmkdir ~/line\n"
-		"sh ~/line.sh\ncd ~/line\n"
-		"musl-tlabi-gcc -static -o static line.c\n"
-		"echo 'int main(void) { return 0; }' >theirs.c\n"
-		"musl-gcc -o theirs theirs.c\n"
-		"readelf -l theirs | grep 'interpreter: /lib/ld-musl-'");
-	expect(used, "libc-patches/debian/tests/line");
-	EXPECT_TRUE(std::regex_search(used.out,
-		std::regex("line at 128: cpus \\d+ and \\d+\n"))) << used;
-
-	/* What was built for it has lost its loader, others have not. */
-	expect(in_root("root", apt + "remove -y " + ours + " >/dev/null\n"
-		"cd ~/line\n./theirs\n./static\n! ./line"), "remove");
-	expect(in_root("root", "dpkg --purge " + ours + " >/dev/null\n" +
-		everything + "after\n! { comm -13 ~/before ~/after\n"
-		"find /var/lib/dpkg/info /var/lib/dpkg/triggers -name "
-		"'*tlabi*'; } | grep ."), "purge");
+/* With the system's libraries, and those that come later; and its locales. */
+TEST_F(Packages, OfGlibcStandBesideTheSystems)
+{
+	if (env_or("RSEQ_README_GLIBC", "").empty())
+		GTEST_SKIP() << "no packages: see RSEQ_README_GLIBC";
+	stand_beside("glibc", "zlib1g-dev", "gcc", "/lib64/ld-linux-",
+		"there=$(ls -d /usr/lib/*/tlabi/glibc)\n"
+		"$there/bin/ldd line | grep \"libc.so.6 => $there/lib/\"\n"
+		"test \"$(LC_ALL=C.UTF-8 $there/bin/locale charmap)\" = UTF-8\n"
+		"$there/bin/locale -a | grep -i '^C.utf-*8$'\n"
+		"echo '#include <zlib.h>\nint main(void) "
+		"{ return !zlibVersion(); }' >z.c\n"
+		"glibc-tlabi-gcc -o z z.c -lz\n./z\n"
+		"$there/sbin/ldconfig -p | grep -q libz.so.1\n"
+		"if $there/sbin/ldconfig -p | grep libpopt; then exit 1; fi\n" +
+		install + "libpopt0 >/dev/null\n"
+		"$there/sbin/ldconfig -p | grep libpopt.so.0\n" +
+		apt + "purge -y libpopt0 >/dev/null\n");
 }
 
 } // namespace
