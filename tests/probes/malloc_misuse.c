@@ -368,6 +368,96 @@ static void wrong_offset(void)
 	free(p);
 }
 
+static void wrong_size(void)
+{
+	unsigned char *p = block();
+
+	p[-3] |= 7 << 5;
+	ready();
+	free(p);
+}
+
+/*
+ * mallocng's own: a group of blocks begins with a pointer to what is kept about
+ * it, 40 bytes in a page that begins with a secret.
+ */
+struct about {
+	void *prev, *next, *group;
+	int available, freed;
+	unsigned long long shape;
+};
+
+static struct about **group_of(unsigned char *p)
+{
+	return (void *)(p - 16 * *(uint16_t *)(void *)(p - 2) - 16);
+}
+
+static void group_of_nothing(void)
+{
+	unsigned char *p = block();
+
+	*group_of(p) = NULL;
+	ready();
+	free(p);
+}
+
+static void group_of_another(void)
+{
+	unsigned char *p = block(), *q = malloc(size * 4);
+
+	*group_of(p) = *group_of(q);
+	ready();
+	free(p);
+}
+
+/* All that is kept about it, but for the secret. */
+static void group_without_secret(void)
+{
+	static _Alignas(4096) struct about page[8];
+	unsigned char *p = block();
+
+	page[4] = **group_of(p);
+	*group_of(p) = &page[4];
+	ready();
+	free(p);
+}
+
+static void group_beside_its_place(void)
+{
+	unsigned char *p = block();
+
+	*group_of(p) = (void *)((uintptr_t)*group_of(p) + 8);
+	ready();
+	free(p);
+}
+
+/* A forged one that passes: with the secret, but where none can lie. */
+static void group_between_places(void)
+{
+	unsigned char *p = block();
+	struct about *forged = (void *)(((uintptr_t)*group_of(p) | 4095) - 47);
+	const unsigned long long before = held();
+
+	*forged = **group_of(p);
+	forged->shape &= ~32ULL;	/* not to be unmapped */
+	*group_of(p) = forged;
+	ready();
+	free(p);
+	printf("cached=%d\n", held() > before);
+}
+
+static void block_without_group(void)
+{
+	static _Alignas(16) unsigned char here[1 << 15];
+	unsigned char *p = block();
+
+	memcpy(here + 16, p - 16, size + 16);
+	*(uint16_t *)(void *)(here + 30) = 1;
+	*(void **)(void *)here = *group_of(p);
+	ready();
+	free(here + 32);
+}
+
 static void use_after_free(void)
 {
 	unsigned char *p = freed();
@@ -403,6 +493,9 @@ static const struct {
 	CASE(interior), CASE(interior_of_zeros), CASE(overflow),
 	CASE(overflow_seen_by_realloc), CASE(overflow_to_the_end),
 	CASE(underflow), CASE(wrong_index), CASE(wrong_offset),
+	CASE(wrong_size), CASE(group_of_nothing), CASE(group_of_another),
+	CASE(group_without_secret), CASE(group_beside_its_place),
+	CASE(group_between_places), CASE(block_without_group),
 	CASE(use_after_free), CASE(stale_alignment),
 };
 
