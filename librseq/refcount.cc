@@ -6,12 +6,12 @@
 #include "rows.hh"
 
 /*
- * As in Linux's percpu_ref (Kent Overstreet, 2013): a bias keeps the word from
- * zero as long as there are counts beside it.  Here the bias is the top bit,
- * and the first reference is not counted: so all zeros is a count, too.
+ * As in Linux's percpu_ref (Kent Overstreet, 2013), where a bias keeps the word
+ * from zero as long as there are counts beside it.  Here a bit says that there
+ * are none any more, and the first reference is not counted: so all zeros is a
+ * count, too.
  */
-static constexpr uintptr_t none_left = (uintptr_t)1 <<
-	(sizeof(uintptr_t) * 8 - 1);
+static constexpr uintptr_t killed_bit = 1, one = 2;
 
 int rseq_refcount_init(struct rseq_refcount *c) noexcept
 {
@@ -25,30 +25,53 @@ int rseq_refcount_init(struct rseq_refcount *c) noexcept
 
 int rseq_refcount_slow_(struct rseq_refcount *c, uintptr_t n) noexcept
 {
-	return __atomic_add_fetch(&c->count, n, __ATOMIC_ACQ_REL) == none_left;
+	return __atomic_add_fetch(&c->count, n * one, __ATOMIC_ACQ_REL) ==
+		killed_bit;
+}
+
+/* Become the killer: nobody is, or one that is no more and has not done it. */
+static bool may_kill(rseq_refcount *c)
+{
+	const uint32_t self = thread_id();
+	uint32_t killer = 0;
+
+	while (!__atomic_compare_exchange_n(&c->killer, &killer, self, false,
+					    __ATOMIC_ACQ_REL,
+					    __ATOMIC_ACQUIRE))
+		if (killer && thread_exists(killer))
+			return false;
+	return !(__atomic_load_n(&c->count, __ATOMIC_ACQUIRE) & killed_bit);
 }
 
 /*
  * A section that has found words in its place commits before the fence or is
  * restarted by it, and then finds them gone: behind the fence they are nobody
- * else's.  Their sum, the bias and the first reference are one addition.
+ * else's.  Their sum, the bit and the first reference are one addition: what a
+ * killer has done before that, another may do again.
  */
 int rseq_refcount_kill_(struct rseq_refcount *c) noexcept
 {
-	if (__atomic_exchange_n(&c->killed, 1, __ATOMIC_ACQ_REL))
+	errno_guard keep;
+
+	if (!may_kill(c))
 		return -EINVAL;
-	uintptr_t *const words = __atomic_exchange_n(&c->words, nullptr,
-						     __ATOMIC_SEQ_CST);
-	uintptr_t sum = 0;
+	uintptr_t *words = __atomic_load_n(&c->words, __ATOMIC_ACQUIRE);
 	if (words) {
-		const int ret = fence_all();
-		if (ret) {
-			__atomic_store_n(&c->words, words, __ATOMIC_RELEASE);
-			__atomic_store_n(&c->killed, 0, __ATOMIC_RELEASE);
-			return ret;
-		}
-		sum = percpu_sum(words);
-		(void)rseq_percpu_free(words);
+		__atomic_store_n(&c->killed, words, __ATOMIC_RELEASE);
+		__atomic_store_n(&c->words, nullptr, __ATOMIC_SEQ_CST);
 	}
-	return rseq_refcount_slow_(c, sum + none_left);
+	words = __atomic_load_n(&c->killed, __ATOMIC_ACQUIRE);
+	const int ret = words ? fence_all() : 0;
+	if (ret) {
+		__atomic_store_n(&c->words, words, __ATOMIC_RELEASE);
+		__atomic_store_n(&c->killed, nullptr, __ATOMIC_RELEASE);
+		__atomic_store_n(&c->killer, 0, __ATOMIC_RELEASE);
+		return ret;
+	}
+	const uintptr_t sum = words ? percpu_sum(words) : 0;
+	const bool last = __atomic_add_fetch(&c->count, sum * one + killed_bit,
+					     __ATOMIC_ACQ_REL) == killed_bit;
+	/* From here on c may be freed by the one who was told. */
+	(void)rseq_percpu_free(words);
+	return last;
 }

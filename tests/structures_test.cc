@@ -285,6 +285,27 @@ TEST_P(Structures, ReadersAndReferencesSayThatTheFenceIsRefused)
 	expect_no_mistake(of({"sharing", "refused", "after"}), 7);
 }
 
+/* In the middle of a call; or a child is forked there. */
+TEST_P(Structures, AThreadMayDieWhileItReadsOrCounts)
+{
+	expect_no_mistake(of({"sharing_deaths", "fence"},
+			     {"-Wl,--wrap=syscall"}), 17);
+}
+
+TEST(StructuresHere, AThreadMayDieAtAnyStepOfReadingAndCounting)
+{
+	for (const options &how : {options{}, without_rseq}) {
+		const outcome got = run({rseq_probe(libcs().front(), pie(),
+			"sharing_deaths", {"-Wl,--wrap=syscall"}), "steps"},
+			how);
+		if (got.code == 77)
+			GTEST_SKIP() << "steps are known on x86-64 only";
+		expect_no_mistake(got, 500);
+		EXPECT_GT(got.number("died"), 50) << got;
+		EXPECT_GT(got.number("taken_over"), 10) << got;
+	}
+}
+
 /* The writers' fence is what orders: what comes just before it is seen. */
 TEST_P(Structures, WritersSeeWhatComesBeforeTheirFence)
 {

@@ -13,9 +13,10 @@
  * The fields are private.  All zeros is one reference, counted atomically.
  */
 struct rseq_refcount {
-	uintptr_t	*words;	/* per-cpu, until it is killed; or 0 */
-	uintptr_t	count;	/* other than these and the first one */
-	uint32_t	killed;
+	uintptr_t	*words;		/* per-cpu, until it is killed; or 0 */
+	uintptr_t	count;		/* the others, times 2; 1: killed */
+	uintptr_t	*killed;	/* the words, while it is killed */
+	uint32_t	killer;		/* the thread that does, or did */
 };
 
 #ifdef __cplusplus

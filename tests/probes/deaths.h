@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #endif
 #include <pthread.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,9 +28,9 @@ static void let_die(void *(*in)(void *), void *arg)
 	__atomic_store_n(&dead, 0, __ATOMIC_RELAXED);
 	pthread_create(&thread, NULL, in, arg);
 	while (!(who = __atomic_load_n(&dead, __ATOMIC_ACQUIRE)))
-		sched_yield();
+		usleep(20);
 	while (syscall(SYS_tgkill, getpid(), who, 0) == 0)
-		sched_yield();
+		usleep(20);
 }
 
 #endif

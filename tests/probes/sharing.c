@@ -292,7 +292,7 @@ static void *use(void *arg)
 			rseq_refcount_get(&fought);
 			add(&told, rseq_refcount_put(&fought));
 			++used;
-		} while (!__atomic_load_n(&fought.killed, __ATOMIC_RELAXED));
+		} while (!__atomic_load_n(&fought.killer, __ATOMIC_RELAXED));
 		add(&told, rseq_refcount_put(&fought));
 		__atomic_store_n(&done, round, __ATOMIC_RELEASE);
 	}
