@@ -193,6 +193,124 @@ TEST_P(Malloc, GivesMemoryBack)
 	}
 }
 
+/*
+ * A memory cgroup beside or below this process's own, for one program: what it
+ * needs above that ends it.
+ */
+class memory_group {
+public:
+	explicit memory_group(long bytes)
+	{
+		const std::string own = content("/proc/self/cgroup");
+		const fs::path root = "/sys/fs/cgroup";
+
+		for (const std::string &at : all_matches(own, ":memory:/(.*)"))
+			make(root / "memory" / at, bytes,
+			     {"memory.limit_in_bytes",
+			      "memory.memsw.limit_in_bytes"},
+			     "memory.max_usage_in_bytes", "memory.oom_control");
+		/* Where processes are there can be no groups below. */
+		for (const std::string &at : all_matches(own, "0::/(.*)"))
+			make((root / at).parent_path(), bytes,
+			     {"memory.max", "memory.swap.max"}, "memory.peak",
+			     "memory.events");
+	}
+	memory_group(const memory_group &) = delete;
+	~memory_group()
+	{
+		if (made())
+			rmdir(dir.c_str());
+	}
+
+	bool made() const { return !dir.empty(); }
+	outcome run(const strings &command) const
+	{
+		return harness::run(strings{"sh", "-c",
+					    "echo $$ > \"$0\" && exec \"$@\"",
+					    dir / "cgroup.procs"} + command);
+	}
+	/* The most that it had, in bytes, and how many programs it ended. */
+	long peak() const { return number_in(peak_file, "^([0-9]+)"); }
+	long killed() const { return number_in(events, "oom_kill ([0-9]+)"); }
+
+private:
+	fs::path dir, peak_file, events;
+
+	void make(const fs::path &parent, long bytes, const strings &limits,
+		  const char *peak_name, const char *events_name)
+	{
+		std::string name = parent / "rseq-test-XXXXXX";
+
+		if (made() || !fs::exists(parent / "cgroup.procs") ||
+		    !mkdtemp(name.data()))
+			return;
+		dir = name;
+		peak_file = dir / peak_name;
+		events = dir / events_name;
+		/* Swap may not be counted. */
+		for (const std::string &limit : limits)
+			std::ofstream(dir / limit) << bytes << std::flush;
+		if (content(dir / limits[0]).find_first_of("123456789") !=
+		    std::string::npos && peak() >= 0 && killed() >= 0)
+			return;
+		rmdir(dir.c_str());
+		dir.clear();
+	}
+
+	static long number_in(const fs::path &file, const std::string &pattern)
+	{
+		for (const std::string &n : all_matches(content(file), pattern))
+			return std::stol(n);
+		return -1;
+	}
+};
+
+/*
+ * Four threads that hold 32 MB of blocks, of one size after another.  Beyond
+ * what they need on the unpatched libc they get what the caches of two cpus
+ * hold (0.7 MB), 64 bytes for each group of small blocks (2.2 MB), and some
+ * pages around the blocks.
+ */
+TEST_P(Malloc, LivesWhereTheUnpatchedOneDoesInAMemoryCgroup)
+{
+	const harness::libc stock = stock_of(libc());
+
+	if (!stock.missing.empty())
+		GTEST_SKIP() << stock.missing;
+	if (the_machine().virtual_one)
+		GTEST_SKIP() << "makes groups on the machine it runs on itself";
+	const fs::path here = build("malloc_memory", as_written);
+	const fs::path there = probe(stock, mode(), "malloc_memory",
+				     as_written);
+	const memory_group wide(1l << 30);
+
+	if (!wide.made())
+		GTEST_SKIP() << "no memory cgroup can be made here";
+	const outcome free = wide.run({there, "held"});
+	const long need = wide.peak();
+
+	ASSERT_TRUE(free.ok()) << free;
+	EXPECT_EQ(free.number("wrong"), 0) << free;
+	ASSERT_GT(need, 32l << 20);
+	{
+		const memory_group enough(need + (4l << 20));
+		const outcome got = enough.run({here, "held"});
+
+		EXPECT_TRUE(got.ok()) << got << "\nneed: " << need;
+		EXPECT_EQ(got.number("wrong"), 0) << got;
+		EXPECT_EQ(enough.killed(), 0);
+		EXPECT_GT(got.number("limit"), 0) << got;
+	}
+	/* What is not enough ends both. */
+	for (const fs::path &program : {here, there}) {
+		const memory_group little(need / 2);
+		const outcome got = little.run({program, "held"});
+
+		EXPECT_EQ(got.signal, 9) << got;
+		EXPECT_EQ(little.killed(), 1) << got;
+	}
+}
+
 TEST_P(Malloc, TakesBackWhatLiesIdle)
 {
 	if (cpus() < 2)

@@ -3,8 +3,11 @@
  * malloc_memory PATTERN: what a process still has in memory, in kB, after its
  * need has gone: "passed" from a thread to another, "freed", one "class" after
  * another, 200 "threads", "forks".  Another thread lives to the end.
+ * "held": four threads on two cpus have 32 MB together, and free each other's,
+ * once for each of five sizes; wrong=0 if each block was its holder's.
  */
-#define _GNU_SOURCE
+#include "cpus.h"
+
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -157,12 +160,68 @@ static void forks(void)
 	}
 }
 
+enum { HOLDERS = 4, SHARE = 8 << 20 };
+
+static struct held {
+	struct held *next;
+	uintptr_t mark;
+} *lists[HOLDERS];
+static pthread_barrier_t all_there;
+static _Atomic long wrong;
+
+static void *hold(void *holder)
+{
+	static const size_t sizes[] = { 24, 1000, 200, 3000, 64 };
+	const uintptr_t mine = (uintptr_t)holder, next = (mine + 1) % HOLDERS;
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+		for (size_t have = 0; have < SHARE; have += sizes[i]) {
+			struct held *p = (void *)block(sizes[i]);
+
+			p->next = lists[mine];
+			p->mark = mine;
+			lists[mine] = p;
+		}
+		pthread_barrier_wait(&all_there);
+		for (struct held *p; (p = lists[next]);) {
+			wrong += p->mark != next;
+			lists[next] = p->next;
+			free(p);
+		}
+		pthread_barrier_wait(&all_there);
+	}
+	return NULL;
+}
+
+static void held(void)
+{
+	unsigned long allowed[cpu_words()], two[cpu_words()];
+	pthread_t t[HOLDERS];
+
+	allowed_cpus(allowed);
+	memset(two, 0, sizeof two);
+	for (unsigned int i = 0; i < 2; ++i) {
+		const int cpu = nth_cpu(allowed, i);
+
+		if (cpu >= 0)
+			two[cpu / CPU_BITS] |= 1UL << cpu % CPU_BITS;
+	}
+	allow_cpus(0, two);
+	pthread_barrier_init(&all_there, NULL, HOLDERS);
+	for (uintptr_t i = 0; i < HOLDERS; ++i)
+		pthread_create(&t[i], NULL, hold, (void *)i);
+	for (int i = 0; i < HOLDERS; ++i)
+		pthread_join(t[i], NULL);
+	printf("wrong=%ld\n", wrong);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } patterns[] = {
 	{ "passed", passed }, { "freed", freed }, { "classes", classes },
 	{ "threads", threads }, { "forks", forks },
+	{ "held", held },
 };
 
 int main(int argc, char **argv)
