@@ -468,9 +468,8 @@ protected:
 			"sed \"s/@LIBC@/" + family + "/g; s/@GXX@/g++-"
 			"$(gcc -dumpversion)/g\" "
 			"libc-patches/debian/tests/line >~/line.sh\n"
-			"export AUTOPKGTEST_TMP=$HOME/" + family + "\n"
-			"mkdir ~/" + family + "\nsh ~/line.sh\ncd ~/" + family +
-			"\n" + family + "-tlabi-gcc -static -o static line.c\n"
+			"export AUTOPKGTEST_TMP=$HOME/used\nrm -rf ~/used\n"
+			"mkdir ~/used\nsh ~/line.sh\ncd ~/used\n" + family + "-tlabi-gcc -static -o static line.c\n"
 			"echo 'int main(void) { return 0; }' >theirs.c\n" +
 			theirs + " -o theirs theirs.c\n"
 			"readelf -l theirs | grep 'interpreter: " + loader +
@@ -482,8 +481,8 @@ protected:
 
 		/* What was built for it has lost its loader, others have not. */
 		expect(in_root("root", apt + "remove -y " + ours +
-			" >/dev/null\ncd ~/" + family +
-			"\n./theirs\n./static\n! ./line"), "remove");
+			" >/dev/null\ncd ~/used\n./theirs\n./static\n"
+			"! ./line"), "remove");
 		expect(in_root("root", "dpkg --purge " + ours +
 			" >/dev/null\n" + everything + "after\n"
 			"! { comm -13 ~/before ~/after\n"
