@@ -208,9 +208,10 @@ libc stock_of(const libc &l)
 		return sysroot(twin);
 	if (l.family == family::glibc)
 		return libcs().front();
+	/* Debian's is for this machine. */
 	return {"musl-tools", family::musl, false, {},
-		have("musl-gcc") ? "" : "no stock musl: see build-libc --stock",
-		"musl-gcc"};
+		the_machine().triple.empty() && have("musl-gcc") ? "" :
+		"no stock musl: see build-libc --stock", "musl-gcc"};
 }
 
 static std::vector<link_mode> find_link_modes()

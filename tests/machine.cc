@@ -133,9 +133,12 @@ outcome run_there(const strings &command, const options &how)
 	outcome got;
 
 	got.command = command;
-	for (const std::string &arg : command)
-		if (of_the_machine(arg) && fs::is_regular_file(arg))
-			to.send(arg);
+	strings named = command;
+	for (const std::string &e : how.env)
+		named.push_back(e.substr(e.find('=') + 1));
+	for (const std::string &path : named)
+		if (of_the_machine(path) && fs::is_regular_file(path))
+			to.send(path);
 	for (const std::string &s : how.env + command)
 		text += s + '\0';
 	to.words().environment = static_cast<uint32_t>(how.env.size());
