@@ -524,19 +524,77 @@ TEST_P(Malloc, CannotBeTurnedOffInSecureExecution)
 	EXPECT_GT(got.number("end.hits"), 7000) << got;
 }
 
-/* A program's own allocator, and one that is loaded in front. */
+/* In constructors, on both sides of a library, and behind it. */
+TEST_P(Malloc, ServesLibrariesThatAreLoaded)
+{
+	if (!mode().dynamic)
+		GTEST_SKIP() << "nothing can be loaded";
+	const harness::libc stock = stock_of(libc());
+
+	for (const harness::libc &l : {libc(), stock}) {
+		if (!l.missing.empty())
+			continue;
+		strings command = {probe(l, mode(), "malloc_loading",
+					 as_written)};
+
+		for (const char *file : {"loaded_1.so", "loaded_2.so"})
+			command.push_back(probe_library(l, "malloc_loaded",
+							file, as_written));
+		command.push_back(probe_library(l, "malloc_other",
+						"malloc_other.so", as_written));
+		outcome got = run(command);
+
+		ASSERT_TRUE(got.ok()) << got;
+		EXPECT_EQ(got.number("wrong"), 0) << got;
+		EXPECT_GT(got.number("rounds"), 200) << got;
+		EXPECT_EQ(got.number("late.malloc_is_ours"), 1) << got;
+		EXPECT_EQ(got.number("late.its_own"), 1) << got;
+		if (!l.line)
+			continue;
+		/* The constructor's thread frees and allocates 1000 times. */
+		EXPECT_GT(got.number("loaded.hits"), 1900) << got;
+		EXPECT_GT(got.number("beside.hits"),
+			  got.number("loaded.hits") + 100 * 40 * 4) << got;
+		EXPECT_GT(got.number("late.hits"),
+			  got.number("beside.hits") + 100 * 40 * 4) << got;
+	}
+}
+
+/* Nothing used, and where the libc can know of it, nothing reserved. */
+static void expect_unused(const strings &command, const strings &env,
+			  bool known)
+{
+	outcome got = run(command, {env});
+	outcome off = run(command, {env + strings{"TLABI_MALLOC=0"}});
+
+	ASSERT_TRUE(got.ok() && off.ok()) << got << off;
+	EXPECT_EQ(got.number("wrong"), 0) << got;
+	EXPECT_EQ(got.number("end.hits"), 0) << got;
+	EXPECT_EQ(got.number("end.limit"), 0) << got;
+	if (known) {
+		EXPECT_EQ(got.number("end.mapped"), off.number("end.mapped"))
+			<< got << off;
+	}
+}
+
+TEST_P(Malloc, GivesWayToTheProgramsAllocator)
+{
+	const fs::path other = probes_dir() / "malloc_other.c";
+
+	expect_unused({build("malloc_process", as_written +
+			     strings{"-D_GNU_SOURCE", "-include", other}),
+		       "threads"}, {}, mode().dynamic);
+}
+
+/* One that is loaded in front. */
 TEST_P(Malloc, GivesWayToAnotherAllocator)
 {
 	if (!mode().dynamic)
 		GTEST_SKIP() << "nothing can be loaded in front";
 	const fs::path other = probe_library(libc(), "malloc_other",
 					     "malloc_other.so", as_written);
-	outcome got = ran("threads", {"LD_PRELOAD=" + other.string()});
-
-	ASSERT_TRUE(got.ok()) << got;
-	EXPECT_EQ(got.number("wrong"), 0) << got;
-	EXPECT_EQ(got.number("end.hits"), 0) << got;
-	EXPECT_EQ(got.number("end.limit"), 0) << got;
+	expect_unused({build("malloc_process", as_written), "threads"},
+		      {"LD_PRELOAD=" + other.string()}, true);
 }
 
 /* ---- left out ---- */

@@ -49,6 +49,18 @@ static void report(const char *when)
 	fflush(stdout);
 }
 
+/* Of the address space, in pages. */
+static unsigned long mapped(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (!f || fscanf(f, "%lu", &pages) != 1)
+		exit(1);
+	fclose(f);
+	return pages;
+}
+
 static void use(size_t size, int count)
 {
 	static _Atomic unsigned int marks;
@@ -128,6 +140,7 @@ static void threads(void)
 
 	use(SIZE, 100);
 	report("end");
+	printf("end.mapped=%lu\n", mapped());
 	finish(t);
 }
 
@@ -382,16 +395,11 @@ static void cancel(void)
 static void limit(void)
 {
 	struct rlimit little;
-	unsigned long pages = 0;
 	void *last = NULL;
 	pthread_t t;
-	FILE *f = fopen("/proc/self/statm", "r");
 
-	if (!f || fscanf(f, "%lu", &pages) != 1)
-		exit(1);
-	fclose(f);
 	little.rlim_cur = little.rlim_max =
-		pages * (rlim_t)getpagesize() + 700 * 1024;
+		mapped() * (rlim_t)getpagesize() + 700 * 1024;
 	setrlimit(RLIMIT_AS, &little);
 	errno = 0;
 	t = start(wait_for_end, 0);
