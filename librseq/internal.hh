@@ -53,6 +53,7 @@ public:
 
 	bool held = false;
 	bool mine = false;	/* held, by this thread, before */
+	bool inherited = false;	/* held, from a thread that is no more */
 
 private:
 	uint32_t *word_;

@@ -5,33 +5,77 @@
 #include "debug.hh"
 #include "internal.hh"
 
-/* The beginning of a slab; objects follow, at a multiple of 64. */
+/*
+ * The beginning of a slab, then its objects.  Which of them are free and shared
+ * is a bit each, so that no list leads through memory that a user may still
+ * write to, and what is freed twice is free once.
+ */
 struct rseq_slab_ {
 	rseq_slab_ *next;
-	size_t free;		/* while trimming: those on the shared list */
+	rseq_slab_ *next_some_free;	/* last: itself; none: not listed */
+	uintptr_t bits[];
 };
+
+/* AddressSanitizer knows an unmapped slab as poisoned, where it is at hand. */
+extern "C" __attribute__((__weak__))
+void __asan_unpoison_memory_region(void const volatile *, size_t);
 
 namespace {
 
 constexpr size_t slab_size = RSEQ_SLAB_SIZE;
-constexpr size_t header = 64;
+constexpr size_t smallest = 8, largest_align = 64;
+constexpr size_t word_bits = sizeof(uintptr_t) * 8;
 
-/* A free object, on the shared list. */
-struct free_object {
-	free_object *next;
+/* ---- whose is an address? ---- */
+
+/*
+ * The pool of each slab in the process, by address: two levels of tables, of
+ * which memory is used where there are slabs.  Handlers may ask at any time.
+ */
+constexpr unsigned int slab_shift = 16, leaf_shift = 15;
+constexpr size_t leaf_size = (size_t)1 << leaf_shift;
+constexpr size_t leaves = (size_t)1 << (sizeof(void *) == 8 ?
+					48 - slab_shift - leaf_shift : 1);
+static_assert(slab_size == (size_t)1 << slab_shift);
+
+struct leaf {
+	rseq_pool *pools[leaf_size];
 };
+struct root {
+	leaf *at[leaves];
+};
+root *all_slabs;
 
-/* AddressSanitizer has been told that a free object is not to be touched. */
-#define UNCHECKED __attribute__((__no_sanitize__("address")))
-
-UNCHECKED free_object *next_of(const free_object *f)
+template <class T> T *map_table(T **place)
 {
-	return f->next;
+	return made_once(place, [] {
+		errno_guard keep;
+		void *const at = mmap(nullptr, sizeof(T),
+				      PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS |
+				      MAP_NORESERVE, -1, 0);
+		return at == MAP_FAILED ? nullptr : static_cast<T *>(at);
+	}, [](T *made) {
+		errno_guard keep;
+		munmap(made, sizeof(T));
+	});
 }
 
-UNCHECKED void set_next(free_object *f, free_object *next)
+/* Where the pool of what lies at that address is noted; or nullptr. */
+rseq_pool **pool_place(const void *object, bool make)
 {
-	f->next = next;
+	const uintptr_t slab = (uintptr_t)object >> slab_shift;
+
+	if (slab >> leaf_shift >= leaves)
+		return nullptr;
+	root *const r = make ? map_table(&all_slabs) :
+		__atomic_load_n(&all_slabs, __ATOMIC_ACQUIRE);
+	if (!r)
+		return nullptr;
+	leaf **const place = &r->at[slab >> leaf_shift];
+	leaf *const l = make ? map_table(place) :
+		__atomic_load_n(place, __ATOMIC_ACQUIRE);
+	return l ? &l->pools[slab % leaf_size] : nullptr;
 }
 
 rseq_slab_ *slab_of(const void *object)
@@ -40,7 +84,125 @@ rseq_slab_ *slab_of(const void *object)
 					      ~(slab_size - 1));
 }
 
-/* Slabs are aligned to their size, so that an object tells its slab. */
+/* Which object of the pool's begins there, in its slab; or -1. */
+long nth_object(const rseq_pool *p, const void *object)
+{
+	rseq_pool **const place = pool_place(object, false);
+	const size_t offset = (uintptr_t)object % slab_size;
+
+	if (!place || __atomic_load_n(place, __ATOMIC_ACQUIRE) != p ||
+	    offset < p->first || (offset - p->first) % p->size != 0)
+		return -1;
+	const size_t n = (offset - p->first) / p->size;
+	return n < p->per_slab ? (long)n : -1;
+}
+
+/* ---- the objects that are free for all ---- */
+
+size_t words(const rseq_pool *p)
+{
+	return (p->per_slab + word_bits - 1) / word_bits;
+}
+
+/* The bits as they are when all objects are free. */
+uintptr_t all_free(const rseq_pool *p, size_t word)
+{
+	const size_t left = p->per_slab - word * word_bits;
+
+	return left >= word_bits ? ~(uintptr_t)0 :
+		((uintptr_t)1 << left) - 1;
+}
+
+size_t free_objects(const rseq_pool *p, const rseq_slab_ *slab)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < words(p); ++i)
+		n += (size_t)__builtin_popcountl(
+			__atomic_load_n(&slab->bits[i], __ATOMIC_ACQUIRE));
+	return n;
+}
+
+void list(rseq_pool *p, rseq_slab_ *slab)
+{
+	if (slab->next_some_free)
+		return;
+	slab->next_some_free = p->some_free ? p->some_free : slab;
+	p->some_free = slab;
+}
+
+/* From the bits, and the slabs, which are right at any time. */
+void list_anew(rseq_pool *p)
+{
+	p->some_free = nullptr;
+	p->slabs_left = p->most_slabs;
+	for (rseq_slab_ *s = p->slabs; s; s = s->next) {
+		s->next_some_free = nullptr;
+		if (free_objects(p, s) > 0)
+			list(p, s);
+		--p->slabs_left;
+	}
+}
+
+/*
+ * The lock, and what is needed after it was another's: of a thread that ended
+ * with it, or of one that a handler had interrupted.
+ */
+struct pool_lock : thread_lock {
+	explicit pool_lock(rseq_pool *p) : thread_lock(&p->lock, leaf)
+	{
+		if (held && (inherited ||
+			     (__atomic_load_n(&p->missed, __ATOMIC_RELAXED) &&
+			      __atomic_exchange_n(&p->missed, 0,
+						  __ATOMIC_ACQUIRE))))
+			list_anew(p);
+	}
+};
+
+/*
+ * What is no object of the pool's, or shared already, is left alone.  A handler
+ * that has interrupted its own thread with the lock only sets the bit.
+ */
+void share(rseq_pool *p, void *object, bool locked)
+{
+	const long n = nth_object(p, object);
+
+	if (n < 0)
+		return;
+	rseq_slab_ *const slab = slab_of(object);
+	__atomic_fetch_or(&slab->bits[(size_t)n / word_bits],
+			  (uintptr_t)1 << (size_t)n % word_bits,
+			  __ATOMIC_RELEASE);
+	if (locked)
+		list(p, slab);
+	else
+		__atomic_store_n(&p->missed, 1, __ATOMIC_RELEASE);
+}
+
+/* Of one slab: how many. */
+size_t take_from(rseq_pool *p, rseq_slab_ *slab, void **objects, size_t n)
+{
+	char *const first = reinterpret_cast<char *>(slab) + p->first;
+	size_t k = 0;
+
+	for (size_t i = 0; i < words(p) && k < n; ++i)
+		while (k < n) {
+			const uintptr_t free = __atomic_load_n(&slab->bits[i],
+							__ATOMIC_RELAXED);
+			const uintptr_t bit = free & -free;
+			if (!bit)
+				break;
+			__atomic_fetch_and(&slab->bits[i], ~bit,
+					   __ATOMIC_ACQUIRE);
+			objects[k++] = first + p->size * (i * word_bits +
+				(size_t)__builtin_ctzl(bit));
+		}
+	return k;
+}
+
+/* ---- slabs ---- */
+
+/* Aligned to their size, so that an object tells its slab. */
 rseq_slab_ *map_slab()
 {
 	errno_guard keep;
@@ -56,12 +218,11 @@ rseq_slab_ *map_slab()
 	return reinterpret_cast<rseq_slab_ *>(slab);
 }
 
-void share(rseq_pool *p, void *object)
+void unmap_slab(rseq_slab_ *slab)
 {
-	auto *const f = static_cast<free_object *>(object);
-
-	set_next(f, static_cast<free_object *>(p->free));
-	p->free = f;
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(slab, slab_size);
+	munmap(slab, slab_size);
 }
 
 bool add_slab(rseq_pool *p)
@@ -71,83 +232,65 @@ bool add_slab(rseq_pool *p)
 	rseq_slab_ *const slab = map_slab();
 	if (!slab)
 		return false;
-	--p->slabs_left;
+	rseq_pool **const place = pool_place(slab, true);
+	if (!place) {
+		errno_guard keep;
+		unmap_slab(slab);
+		return false;
+	}
+	for (size_t i = 0; i < words(p); ++i)
+		slab->bits[i] = all_free(p, i);
+	__atomic_store_n(place, p, __ATOMIC_RELEASE);
 	slab->next = p->slabs;
-	__atomic_store_n(&p->slabs, slab, __ATOMIC_RELEASE);	/* handlers */
-	for (size_t i = p->per_slab; i-- > 0;)
-		share(p, reinterpret_cast<char *>(slab) + header + i * p->size);
+	p->slabs = slab;
+	--p->slabs_left;
+	list(p, slab);
 	return true;
 }
 
-void put_aside(rseq_pool *p, void *object)
-{
-	auto *const f = static_cast<free_object *>(object);
-	void *first = __atomic_load_n(&p->aside, __ATOMIC_RELAXED);
-
-	do
-		set_next(f, static_cast<free_object *>(first));
-	while (!__atomic_compare_exchange_n(&p->aside, &first, object, false,
-					    __ATOMIC_RELEASE,
-					    __ATOMIC_RELAXED));
-}
-
-/* All of it, and so there is no ABA. */
-free_object *take_aside(rseq_pool *p)
-{
-	if (!__atomic_load_n(&p->aside, __ATOMIC_RELAXED))
-		return nullptr;
-	return static_cast<free_object *>(
-		__atomic_exchange_n(&p->aside, nullptr, __ATOMIC_ACQUIRE));
-}
-
-void share_aside(rseq_pool *p)
-{
-	for (free_object *f = take_aside(p); f;) {
-		free_object *const next = next_of(f);
-		share(p, f);
-		f = next;
-	}
-}
+/* ---- the source of the cache ---- */
 
 size_t refill(void *arg, void **objects, size_t n)
 {
 	rseq_pool *const p = static_cast<rseq_pool *>(arg);
-	thread_lock lock(&p->lock, thread_lock::leaf);
+	pool_lock lock(p);
 	size_t k = 0;
 
 	if (!lock.held)		/* a handler in the middle of this */
 		return 0;
-	share_aside(p);
-	while (k < n && (p->free || (k == 0 && add_slab(p)))) {
-		auto *const f = static_cast<free_object *>(p->free);
-		p->free = next_of(f);
-		objects[k++] = f;
+	while (k < n && (p->some_free || (k == 0 && add_slab(p)))) {
+		rseq_slab_ *const slab = p->some_free;
+		rseq_slab_ *const next = slab->next_some_free;
+		k += take_from(p, slab, objects + k, n - k);
+		if (k < n) {	/* it has no more */
+			p->some_free = next == slab ? nullptr : next;
+			slab->next_some_free = nullptr;
+		}
 	}
 	return k;
 }
 
-/* A handler that has interrupted its own thread in here cannot wait. */
 void drain(void *arg, void **objects, size_t n)
 {
 	rseq_pool *const p = static_cast<rseq_pool *>(arg);
-	thread_lock lock(&p->lock, thread_lock::leaf);
+	pool_lock lock(p);
 
 	for (size_t i = 0; i < n; ++i)
-		if (lock.held)
-			share(p, objects[i]);
-		else
-			put_aside(p, objects[i]);
+		share(p, objects[i], lock.held);
 }
 
-size_t shared_objects(const rseq_pool *p)
+}
+
+/* As many objects as there is room for behind a bit for each. */
+static void fill_slabs(rseq_pool *p)
 {
-	size_t n = 0;
-
-	for (auto *f = static_cast<free_object *>(p->free); f; f = next_of(f))
-		++n;
-	return n;
-}
-
+	for (p->per_slab = slab_size / p->size;; --p->per_slab) {
+		p->first = (sizeof(rseq_slab_) +
+			    words(p) * sizeof(uintptr_t) + largest_align - 1) &
+			~(largest_align - 1);
+		if (p->first + p->per_slab * p->size <= slab_size)
+			break;
+	}
 }
 
 int rseq_pool_init(struct rseq_pool *p, size_t size, size_t align, size_t limit)
@@ -156,17 +299,17 @@ int rseq_pool_init(struct rseq_pool *p, size_t size, size_t align, size_t limit)
 	*p = {};
 	if (align == 0)
 		align = 16;
-	if (size == 0 || size > 8192 || align > header || (align & (align - 1)))
+	if (size == 0 || size > 8192 || align > largest_align ||
+	    (align & (align - 1)))
 		return -EINVAL;
-	if (size < sizeof(free_object))
-		size = sizeof(free_object);
-	if (align < alignof(free_object))
-		align = alignof(free_object);
+	const size_t most = limit ? limit / slab_size : SIZE_MAX;
+	if (most == 0)
+		return -EINVAL;
+	if (align < smallest)
+		align = smallest;
 	p->size = (size + align - 1) & ~(align - 1);
-	p->per_slab = (slab_size - header) / p->size;
-	p->slabs_left = limit ? limit / slab_size : SIZE_MAX;
-	if (p->slabs_left == 0)
-		return -EINVAL;
+	p->most_slabs = p->slabs_left = most;
+	fill_slabs(p);
 	/* So much memory may lie free on a cpu: 32 kB, and 4 to 256 objects. */
 	size_t capacity = 32768 / p->size;
 	capacity = capacity < 4 ? 4 : capacity > 256 ? 256 : capacity;
@@ -186,50 +329,39 @@ void rseq_pool_fini(struct rseq_pool *p) noexcept
 	rseq_cache_fini(&p->cache);
 	for (rseq_slab_ *s = p->slabs; s;) {
 		rseq_slab_ *const next = s->next;
-		munmap(s, slab_size);
+		__atomic_store_n(pool_place(s, false), nullptr,
+				 __ATOMIC_RELEASE);
+		unmap_slab(s);
 		s = next;
 	}
 	*p = {};
 }
 
-/* Drop from the shared list what is in slabs that are wholly on it. */
+/* Those of which all objects are shared; the rest is listed anew. */
 static long unmap_free_slabs(rseq_pool *p)
 {
+	rseq_slab_ *gone = nullptr;
 	long unmapped = 0;
 
-	for (rseq_slab_ *s = p->slabs; s; s = s->next)
-		s->free = 0;
-	for (auto *f = static_cast<free_object *>(p->free); f; f = next_of(f))
-		++slab_of(f)->free;
-	/* One by one: a child that is forked meanwhile has all others. */
-	free_object *kept = nullptr;
-	for (auto *f = static_cast<free_object *>(p->free); f;) {
-		free_object *const next = next_of(f);
-		if (slab_of(f)->free != p->per_slab)
-			kept = f;
-		else if (kept)
-			set_next(kept, next);
-		else
-			p->free = next;
-		f = next;
-	}
-	rseq_slab_ *gone = nullptr;
+	p->some_free = nullptr;
 	for (rseq_slab_ **s = &p->slabs; *s;) {
 		rseq_slab_ *const slab = *s;
-		if (slab->free != p->per_slab) {
+		if (free_objects(p, slab) != p->per_slab) {
 			s = &slab->next;
 			continue;
 		}
+		__atomic_store_n(pool_place(slab, false), nullptr,
+				 __ATOMIC_RELEASE);
 		*s = slab->next;
 		slab->next = gone;
 		gone = slab;
-		++p->slabs_left;
 	}
+	list_anew(p);
 	/* The pool is whole without them, whatever becomes of this thread. */
 	while (gone) {
 		rseq_slab_ *const slab = gone;
 		gone = slab->next;
-		munmap(slab, slab_size);
+		unmap_slab(slab);
 		++unmapped;
 	}
 	return unmapped;
@@ -243,11 +375,8 @@ long rseq_pool_trim(struct rseq_pool *p) noexcept
 	if (ret)
 		return ret;
 	errno_guard keep;
-	thread_lock lock(&p->lock, thread_lock::leaf);
-	if (!lock.held)
-		return -EDEADLK;
-	share_aside(p);
-	return unmap_free_slabs(p);
+	pool_lock lock(p);
+	return lock.held ? unmap_free_slabs(p) : -EDEADLK;
 }
 
 void rseq_pool_read(struct rseq_pool *p, struct rseq_pool_stats *stats) noexcept
@@ -258,59 +387,35 @@ void rseq_pool_read(struct rseq_pool *p, struct rseq_pool_stats *stats) noexcept
 	if (!p->size)
 		return;
 	rseq_cache_read(&p->cache, &cached);
-	thread_lock lock(&p->lock, thread_lock::leaf);
+	pool_lock lock(p);
 	if (!lock.held)
 		return;
-	for (rseq_slab_ *s = p->slabs; s; s = s->next)
+	for (rseq_slab_ *s = p->slabs; s; s = s->next) {
 		++stats->slabs;
+		stats->shared += free_objects(p, s);
+	}
 	stats->bytes = stats->slabs * slab_size;
 	stats->objects = stats->slabs * p->per_slab;
 	stats->cached = cached.held;
-	stats->shared = shared_objects(p);
-}
-
-/*
- * Under the lock: does an object of this pool's begin there?  A handler that
- * has interrupted the lock's holder may ask, too: the list of slabs is whole at
- * any time.
- */
-static bool is_object(const rseq_pool *p, const void *object)
-{
-	const rseq_slab_ *const slab = slab_of(object);
-	const size_t offset = (size_t)((const char *)object -
-				       (const char *)slab);
-
-	for (rseq_slab_ *s = p->slabs; s; s = s->next)
-		if (s == slab)
-			return offset >= header &&
-				(offset - header) % p->size == 0 &&
-				(offset - header) / p->size < p->per_slab;
-	return false;
 }
 
 int rseq_pool_owns(struct rseq_pool *p, const void *object) noexcept
 {
-	if (!p->size)
-		return 0;
-	thread_lock lock(&p->lock, thread_lock::leaf);
-	return lock.held || lock.mine ? is_object(p, object) : -EDEADLK;
+	return p->size && nth_object(p, object) >= 0;
 }
 
-/*
- * For the checks.  What handlers have put aside is not looked at: it may be on
- * its way.
- */
+/* For the checks. */
 pool_object pool_knows(rseq_pool *p, const void *object)
 {
 	if (!p->size)
 		return pool_object::foreign;
-	thread_lock lock(&p->lock, thread_lock::leaf);
+	pool_lock lock(p);	/* it stays mapped */
 	if (!lock.held)
 		return pool_object::unknown;
-	if (!is_object(p, object))
+	const long n = nth_object(p, object);
+	if (n < 0)
 		return pool_object::foreign;
-	for (auto *f = static_cast<free_object *>(p->free); f; f = next_of(f))
-		if (f == object)
-			return pool_object::shared;
-	return pool_object::elsewhere;
+	return __atomic_load_n(&slab_of(object)->bits[(size_t)n / word_bits],
+			       __ATOMIC_ACQUIRE) >> (size_t)n % word_bits & 1 ?
+		pool_object::shared : pool_object::elsewhere;
 }

@@ -70,8 +70,11 @@ thread_lock::thread_lock(uint32_t *word, kind is)
 			return;
 		}
 		if (!thread_exists(seen & ~waiters)) {
-			__atomic_compare_exchange_n(word, &seen, 0, false,
-				__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+			held = inherited = __atomic_compare_exchange_n(word,
+				&seen, self | (seen & waiters), false,
+				__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+			if (held)
+				return;
 			continue;
 		}
 		if (!may_wait)

@@ -13,11 +13,13 @@
 struct rseq_pool {
 	struct rseq_cache	cache;
 	size_t			size;		/* of an object, rounded up */
+	size_t			first;		/* object's offset in a slab */
 	size_t			per_slab;
+	size_t			most_slabs;
 	size_t			slabs_left;	/* that may still be mapped */
 	struct rseq_slab_	*slabs;
-	void			*free;		/* the shared list */
-	void			*aside;		/* what handlers have freed */
+	struct rseq_slab_	*some_free;	/* those that may have some */
+	uint32_t		missed;		/* a handler has freed others */
 	uint32_t		lock;
 };
 
@@ -52,7 +54,7 @@ long rseq_pool_trim(struct rseq_pool *p) RSEQ_NOTHROW_;
 void rseq_pool_read(struct rseq_pool *p, struct rseq_pool_stats *stats)
 	RSEQ_NOTHROW_;
 
-/* Is p an object of this pool's, free or in use? */
+/* Is it an object of this pool, free or in use? */
 int rseq_pool_owns(struct rseq_pool *p, const void *object) RSEQ_NOTHROW_;
 
 #ifdef RSEQ_ASAN_

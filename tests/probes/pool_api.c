@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -94,29 +95,86 @@ static void used(void)
 	rseq_pool_fini(&pool);
 }
 
+static int by_address(const void *a, const void *b)
+{
+	const char *const x = *(char *const *)a, *const y = *(char *const *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* So many are there, each once, and theirs is the memory. */
+static void expect_all_once(long n)
+{
+	long got = 0;
+
+	while (got < MANY && (many[got] = rseq_pool_alloc(&pool)))
+		memset(many[got++], 0xff, pool.size);
+	EXPECT(got == n);
+	qsort(many, (size_t)got, sizeof *many, by_address);
+	for (long i = 0; i < got; ++i)
+		EXPECT(rseq_pool_owns(&pool, many[i]) == 1 &&
+		       (i == 0 || many[i] != many[i - 1]));
+	while (got > 0)
+		rseq_pool_free(&pool, many[--got]);
+}
+
 /* As the page says: it is handed out as often, and is found with RSEQ_DEBUG. */
 static void freed_twice(void)
 {
 	static char foreign[256] __attribute__((__aligned__(64)));
-	void *o, *first, *second;
+	const long in_slab = (SLAB - 64 - 128) / 64;
+	char *o, *first, *second, *third;
+	void *wrong_ones[] = {
+		foreign, foreign + 1, &pool, (void *)8, (void *)-64, NULL,
+		NULL, NULL, NULL,
+	};
 
-	EXPECT(rseq_pool_init(&pool, 64, 0, 0) == 0);
-	o = rseq_pool_alloc(&pool);
+	EXPECT(rseq_pool_init(&pool, 64, 64, SLAB) == 0);
+	o = (char *)rseq_pool_alloc(&pool);
 	rseq_pool_free(&pool, o);
 	rseq_pool_free(&pool, o);
-	first = rseq_pool_alloc(&pool);
-	second = rseq_pool_alloc(&pool);
-	EXPECT(first == o && second == o && rseq_pool_alloc(&pool) != o);
+	first = (char *)rseq_pool_alloc(&pool);
+	second = (char *)rseq_pool_alloc(&pool);
+	third = (char *)rseq_pool_alloc(&pool);
+	EXPECT(first == o && second == o && third != o);
 	rseq_pool_free(&pool, foreign);
 	EXPECT(!rseq_pool_owns(&pool, foreign));
 	EXPECT(rseq_pool_alloc(&pool) == foreign);
+
+	/* On the shared list they are once, or not at all. */
+	wrong_ones[5] = o + 32;
+	wrong_ones[6] = o - (uintptr_t)o % SLAB;
+	wrong_ones[7] = o - (uintptr_t)o % SLAB + SLAB - 64;
+	wrong_ones[8] = o + 16 * SLAB;
+	for (size_t i = 0; i < sizeof wrong_ones / sizeof *wrong_ones; ++i)
+		rseq_pool_free(&pool, wrong_ones[i]);
+	rseq_pool_free(&pool, o);
+	rseq_pool_free(&pool, o);
+	EXPECT(rseq_pool_trim(&pool) == 0);	/* third is there */
+	EXPECT(stats().shared == (uint64_t)in_slab - 1);
+	rseq_pool_free(&pool, third);
+	EXPECT(rseq_pool_trim(&pool) == 1 && stats().slabs == 0);
+	expect_all_once(in_slab);
+
+	/* Free, in use and written to, and then free again. */
+	o = (char *)rseq_pool_alloc(&pool);
+	third = (char *)rseq_pool_alloc(&pool);
+	for (int i = 0; i < 3; ++i)
+		rseq_pool_free(&pool, o);
+	first = (char *)rseq_pool_alloc(&pool);
+	EXPECT(first == o);
+	memset(first, 0xff, 64);
 	EXPECT(rseq_pool_trim(&pool) == 0);
+	rseq_pool_free(&pool, first);
+	rseq_pool_free(&pool, third);
+	EXPECT(rseq_pool_trim(&pool) == 1);
+	expect_all_once(in_slab);
 	rseq_pool_fini(&pool);
 }
 
 /* ---- in the middle of it: the pool's lock is held ---- */
 
-static void *known;
+static void *known, *freed;
 static int interrupted;
 
 static void in_handler(int sig)
@@ -128,6 +186,11 @@ static void in_handler(int sig)
 	EXPECT(rseq_pool_owns(&pool, &pool) == 0);
 	EXPECT(!rseq_pool_alloc(&pool));
 	EXPECT(rseq_pool_trim(&pool) == -EDEADLK);
+	/* Free is what it is, however often, and for the next one to find. */
+	for (int i = 0; freed && i < 3; ++i)
+		rseq_pool_free(&pool, freed);
+	EXPECT(rseq_cache_drain(&pool.cache) == 0);
+	EXPECT(!rseq_pool_alloc(&pool));
 }
 
 static void interrupt(void)
@@ -137,21 +200,25 @@ static void interrupt(void)
 
 static void handlers(void)
 {
+	void *spare;
 	int n = 0;
 
 	signal(SIGUSR1, in_handler);
 	EXPECT(rseq_pool_init(&pool, 8192, 64, 0) == 0);
 	known = rseq_pool_alloc(&pool);
+	spare = rseq_pool_alloc(&pool);
 	/* One slab is used up; the next one is mapped. */
 	in_next_call = interrupt;
 	while (n < 20 && !interrupted)
 		many[n++] = rseq_pool_alloc(&pool);
 	EXPECT(interrupted == 1 && many[n - 1] && n < 20);
+	freed = spare;
 	while (n > 0)
 		rseq_pool_free(&pool, many[--n]);
 	/* One slab is unmapped; the other one has an object in use. */
 	in_next_call = interrupt;
 	EXPECT(rseq_pool_trim(&pool) == 1 && interrupted == 2);
+	freed = NULL;
 	rseq_pool_free(&pool, known);
 	EXPECT(rseq_pool_trim(&pool) == 1);
 	rseq_pool_fini(&pool);
