@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# "VERSION TURN stock|patched|again KEY VALUE" into a table for each version.
+# "VERSION TURN stock|patched|again KEY VALUE" into a table for each version,
+# below what -v about=TEXT says of the run.
 {
 	if (!($1 in known)) {
 		known[$1]
@@ -67,6 +68,7 @@ END {
 	name["libc_data_bytes"] = "libc.so: data, bytes"
 	for (v = 1; v <= nversions; v++) {
 		print "\n## " version[v]
+		print "\n" about
 		print "\n| | stock | patched | ratio | stock again |"
 		print "|---|---:|---:|---:|---:|"
 		for (k = 1; k <= nkeys; k++)
