@@ -257,7 +257,7 @@ protected:
 struct machine {
 	bool virtual_one = false;
 	std::string triple;	/* of its compilers; empty: this machine's */
-	std::string isa;	/* as in a triple */
+	std::string isa;	/* as qemu-user has it */
 	std::string release;	/* of its kernel */
 	unsigned int feature_size, feature_align;	/* AT_RSEQ_... */
 	unsigned int cpus;

@@ -128,7 +128,8 @@ TEST(Machine, RunsWhatIsBuiltForItAndIsWhatItSays)
 	outcome got = run({dir / "machine", file}, {{"MINE=1=2"}});
 	EXPECT_EQ(got.code, 7) << got;
 	EXPECT_EQ(got.text("release"), the_machine().release);
-	EXPECT_EQ(got.text("isa"), the_machine().isa);
+	/* Of arm the kernel says which version. */
+	EXPECT_TRUE(got.text("isa").starts_with(the_machine().isa)) << got;
 	EXPECT_EQ(got.number("cpus"), the_machine().cpus);
 	EXPECT_EQ(got.text("file"), "content");
 	EXPECT_EQ(got.text("mine"), "1=2");

@@ -199,6 +199,9 @@ static machine find_machine()
 	if (const char *triple = getenv("TLABI_VM_TRIPLE"); triple && *triple) {
 		m.triple = triple;
 		m.isa = m.triple.substr(0, m.triple.find('-'));
+		for (const isa &i : isas())
+			if (i.triple == m.triple)
+				m.isa = i.name;
 	}
 	ask_it(&m);
 	return m;
@@ -235,7 +238,7 @@ int line_offset()
 	static const std::map<std::string, int> other = {
 		{"aarch64", -128}, {"riscv64", -128}, {"arm", -128},
 		{"loongarch64", -128}, {"mips64el", -0x7000 - 128},
-		{"powerpc64le", -0x7000 - 192},
+		{"ppc64le", -0x7000 - 192},
 	};
 	const auto found = other.find(the_machine().isa);
 
