@@ -193,7 +193,7 @@ template <class Plan> static long move_some(const rseq_cache *c,
 template <class Plan> static size_t move_locked(const rseq_cache *c,
 							 const Plan &plan)
 {
-	unsigned int cpu = some_cpu();
+	unsigned int cpu = recent_cpu();
 
 	for (int tries = 4; tries > 0; --tries) {
 		uintptr_t *const stack = locked_stack(c, cpu);

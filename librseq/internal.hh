@@ -23,6 +23,8 @@ struct errno_guard {
 
 /* A cpu on which this thread has been, whether it is registered or not. */
 unsigned int some_cpu();
+/* The same, asked for once in 64 times: for where any cpu's copy will do. */
+unsigned int recent_cpu();
 
 /* Whether a thread of this process has that id, as gettid() gives it. */
 bool thread_exists(uint32_t thread);

@@ -259,8 +259,8 @@ int write_by_section(rseq_ring *r, const void *data, uint64_t len,
 int write_locked(rseq_ring *r, const void *data, uint64_t len, uint64_t state,
 		 char **where)
 {
-	errno_guard keep;
-	const unsigned int cpu = some_cpu() % r->cpus;
+	const unsigned int here = recent_cpu();
+	const unsigned int cpu = here < r->cpus ? here : here % r->cpus;
 	const ring to = locked_ring(r, cpu);
 	thread_lock lock(&to.h->lock, thread_lock::leaf);
 	int ret = -ENOSPC;

@@ -3,28 +3,6 @@
 #include "rows.hh"
 
 /*
- * Any copy will do.  Not asked for each add: on aarch64, whose vDSO has no
- * getcpu, that would be a system call.  A handler may come between any two of
- * these lines; the thread asks a little sooner or later then.
- */
-static unsigned int recent_cpu()
-{
-	static constexpr unsigned int uses = 64;
-	static NO_ALLOCATION thread_local struct {
-		unsigned int cpu, left;
-	} seen;
-	const unsigned int left = seen.left;
-
-	if (left) {
-		seen.left = left - 1;
-		return seen.cpu;
-	}
-	seen.cpu = some_cpu();
-	seen.left = uses - 1;
-	return seen.cpu;
-}
-
-/*
  * A section that is restarted again and again (a debugger that steps does
  * that) or that cannot run here must not keep the caller: after a few tries
  * the add is an atomic one, in a row that sections never touch.

@@ -93,8 +93,9 @@ TEST_P(Refused, FromTheStartAFallbackAsksForItsCpuOnceInAWhile)
 
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.number("sum"), got.number("adds")) << got;
-	EXPECT_EQ(got.number("asked") * 64, got.number("adds")) << got;
-	for (const char *row : {"row0", "row1"})
+	for (const char *asked : {"asked", "ring.asked", "cache.asked"})
+		EXPECT_EQ(got.number(asked) * 64, got.number("adds")) << got;
+	for (const char *row : {"row0", "row1", "records0", "records1"})
 		EXPECT_EQ(got.number(row) * 2, got.number("adds")) << got;
 }
 
