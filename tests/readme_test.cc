@@ -469,7 +469,8 @@ protected:
 			"$(gcc -dumpversion)/g\" "
 			"libc-patches/debian/tests/line >~/line.sh\n"
 			"export AUTOPKGTEST_TMP=$HOME/used\nrm -rf ~/used\n"
-			"mkdir ~/used\nsh ~/line.sh\ncd ~/used\n" + family + "-tlabi-gcc -static -o static line.c\n"
+			"mkdir ~/used\nsh ~/line.sh\ncd ~/used\n" + family +
+			"-tlabi-gcc -static -o static line.c\n"
 			"echo 'int main(void) { return 0; }' >theirs.c\n" +
 			theirs + " -o theirs theirs.c\n"
 			"readelf -l theirs | grep 'interpreter: " + loader +
