@@ -202,6 +202,9 @@ TEST(StructuresHere, DoTheSameOnALargeMachine)
 			std::pair("counters_api", large + in_mmap)})
 		expect_no_mistake(run({rseq_probe(libcs().front(), pie(), name,
 						  flags)}), 100);
+	for (const std::string what : {"api", "model", "fork"})
+		expect_no_mistake(run({rseq_probe(libcs().front(), pie(),
+						  "sharing", large), what}), 8);
 }
 
 /* ---- a cpu that goes away ---- */
@@ -269,6 +272,11 @@ TEST_P(Structures, ReadersAndReferencesNeedNoInit)
 	if (GetParam().off) {
 		EXPECT_EQ(got.number("percpu"), 0) << got;
 	}
+}
+
+TEST_P(Structures, ReadersAndReferencesDoWithoutMemory)
+{
+	expect_no_mistake(of({"sharing", "memory"}), 24);
 }
 
 TEST_P(Structures, ReadersAndReferencesAreForked)

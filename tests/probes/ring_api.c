@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <rseq/ring.h>
@@ -259,6 +260,29 @@ static void more_cpus(void)
 	rseq_ring_fini(&ring);
 }
 
+/* As the page says: a file that long, of which what was written is there. */
+static void costs_what_is_used(unsigned int here)
+{
+	enum { LARGE = 1 << 20 };
+	const int fd = memfd_create("ring", 0);
+	static char record[1000];
+	struct stat file;
+
+	EXPECT(rseq_ring_init(&ring, LARGE, 0, fd) == 0);
+	EXPECT(fstat(fd, &file) == 0);
+	EXPECT(file.st_size == PAGE + (off_t)rseq_cpu_limit() * 2 *
+	       (PAGE + LARGE));
+	run_on(0, here);
+	for (int i = 0; i < 40; ++i)
+		EXPECT(rseq_ring_write(&ring, record, sizeof record) == 0);
+	EXPECT(fstat(fd, &file) == 0);
+	/* The first page, the ring's own, and ten of records; or two rings. */
+	EXPECT(file.st_blocks * 512 <= 14 * PAGE);
+	EXPECT(file.st_blocks * 512 >= 12 * PAGE);
+	rseq_ring_fini(&ring);
+	close(fd);
+}
+
 /* ---- a thread that dies as it writes ---- */
 
 static void on_fault(int sig)
@@ -379,6 +403,7 @@ int main(void)
 	damaged();
 	misdescribed();
 	more_cpus();
+	costs_what_is_used(here);
 	EXPECT(errno == 123);
 	deaths(here);
 	forks();

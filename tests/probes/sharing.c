@@ -8,6 +8,7 @@
  *	sharing fences		with FENCES: what comes just before one counts
  *	sharing model [SEED]	random operations beside a simple model
  *	sharing api		results, also of what was never made
+ *	sharing memory		what they do without
  *	sharing fork		what a child inherits
  *	sharing refused before|after
  *				membarrier(2), before or after they are made
@@ -15,8 +16,10 @@
 #include "area.h"
 #include "checks.h"
 #include "filter.h"
+#include "many_cpus.h"
 #include "under_load.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <rseq/query.h>
@@ -533,6 +536,55 @@ static int api(void)
 	return 0;
 }
 
+/* ---- without memory ---- */
+
+/* Both say that there is none, and work. */
+static void expect_to_do_without(void)
+{
+	struct rseq_readers r;
+	struct rseq_refcount c;
+	int made = 0, ret;
+
+	/* Of the chunks that there are. */
+	while ((ret = rseq_refcount_init(&c)) == 0 && c.words)
+		++made;
+	if (ret == 0) {		/* it counts atomically here */
+		EXPECT(made == 0 && rseq_readers_init(&r) == 0 && !r.counts);
+	} else {
+		EXPECT(ret == -ENOMEM && !c.words);
+		while ((ret = rseq_readers_init(&r)) == 0)
+			;
+		EXPECT(ret == -ENOMEM && !r.counts);
+	}
+	expect_to_work(&r, &c);
+	rseq_readers_fini(&r);
+}
+
+static int memory(void)
+{
+	struct rlimit all, none;
+	struct rseq_refcount c;
+
+	getrlimit(RLIMIT_AS, &all);
+	none = (struct rlimit){1 << 20, all.rlim_max};
+	EXPECT(rseq_refcount_init(&c) == 0 && rseq_refcount_kill(&c) == 1);
+	setrlimit(RLIMIT_AS, &none);
+	errno = 123;
+	/* What is killed is there for the next one. */
+	for (int i = 0; i < 10000; ++i)
+		wrong += rseq_refcount_init(&c) ||
+			rseq_refcount_kill(&c) != 1;
+	expect_to_do_without();
+	EXPECT(errno == 123);
+	setrlimit(RLIMIT_AS, &all);
+	EXPECT(refuse_call(SYS_mmap, ENOMEM) == 0);
+	errno = 123;
+	expect_to_do_without();
+	EXPECT(errno == 123);
+	printf("checks=%d\nwrong=%d\n", checks, wrong);
+	return 0;
+}
+
 /* ---- fork ---- */
 
 static int child(struct rseq_readers *r, struct rseq_refcount *c, int stuck)
@@ -655,6 +707,8 @@ int main(int argc, char **argv)
 			     (uint64_t)getpid() ^ (uint64_t)time(NULL) << 20);
 	if (!strcmp(what, "api"))
 		return api();
+	if (!strcmp(what, "memory"))
+		return memory();
 	if (!strcmp(what, "fork"))
 		return forks();
 	if (!strcmp(what, "refused"))
