@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: MIT
 # "WORKLOAD THREADS NAME key=value..." into a table, JSON and a plot's data:
 # the round in which a program was fastest.
+$1 == "lines" {
+	for (i = 5; i <= NF; ++i) {
+		split($i, pair, "=")
+		counted[pair[1] " " $2 " " $3 " " $4] = pair[2]
+	}
+	next
+}
 /ns=-?(inf|nan)/ { next }	# it did not come to run in that round
 {
 	key = $1 " " $2 " " $3
@@ -48,6 +55,19 @@ END {
 		if (rows[r] !~ /^lua/)
 			printf "%-12s %16.2f\n", rows[r],
 				locks[rows[r] " " name[1]] * 1000
+	print "\ncache lines of its blocks that a thread found last written on" \
+		" another cpu,\nfor 1000 of them:"
+	for (key in ns)
+		if (("lines " key) in counted)
+			lines[key] = sprintf("%.2f",
+				counted["lines " key] * 1000)
+	line("lines", lines)
+	print "\ncalls past the caches of " name[1] ", for 1000 of them:"
+	for (r = 1; r <= nrows; ++r)
+		if (("past " rows[r] " " name[1]) in counted)
+			printf "%-12s %16.2f\n", rows[r],
+				counted["past " rows[r] " " name[1]] * 1000
+	more_cpus(name[1])
 	printf "{" > json
 	for (r = 1; r <= nrows; ++r) {
 		printf "%s\n\"%s\": {", (r > 1 ? "," : ""), rows[r] > json
@@ -84,9 +104,29 @@ function line(what, table,	r, i)
 		# Only time and memory are of a run as a whole.
 		if (what != "rss" && (rows[r] ~ /^lua/) != (what == "us"))
 			continue
+		if (what == "lines" && !(("lines " rows[r] " " name[1]) in \
+					 counted))
+			continue
 		printf "%-12s", rows[r]
 		for (i = 1; i <= n; ++i)
 			printf " %16s", table[rows[r] " " name[i]]
 		print ""
+	}
+}
+# What is each cpu's own takes the same time on any number of them; the lock is
+# everyone's.  "burst" tells how long it is held, since it takes it so often.
+function more_cpus(which,	held, often, n)
+{
+	held = locks["burst 1 " which] - locks["own 1 " which]
+	if (held <= 0)
+		return
+	held = (ns["burst 1 " which] - ns["own 1 " which]) / held
+	printf "\nthe lock of %s is held for %.0f ns at a time. On so many " \
+		"cpus that is all the time:\n", which, held
+	for (n = 1; n <= 64; n *= 64) {
+		often = locks["own " n " " which]
+		if (often * held > 0)
+			printf "%-12s %16.0f\n", "own " n,
+				ns["own " n " " which] / (often * held)
 	}
 }
