@@ -229,7 +229,7 @@ static void short_of_memory(void)
 	       rseq_counter_init(&c, 8) == 0)
 		;
 	setrlimit(RLIMIT_AS, &all);
-	EXPECT(refuse_call(SYS_mmap, ENOMEM) == 0);
+	EXPECT(refuse_mmap(ENOMEM) == 0);
 	without_memory();
 }
 

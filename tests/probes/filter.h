@@ -40,6 +40,16 @@ static inline int refuse_call(unsigned int number, int error)
 	return filter_call(number, SECCOMP_RET_ERRNO | (unsigned int)error, 0);
 }
 
+/* The one that the C library makes of mmap(). */
+static inline int refuse_mmap(int error)
+{
+#ifdef SYS_mmap2
+	return refuse_call(SYS_mmap2, error);
+#else
+	return refuse_call(SYS_mmap, error);
+#endif
+}
+
 static inline int refuse_rseq(int error)
 {
 	return refuse_call(SYS_rseq, error);

@@ -307,7 +307,7 @@ static void short_of_memory(void)
 	while (stats().cached + stats().shared)
 		EXPECT(rseq_pool_alloc(&pool));
 	before = stats();
-	EXPECT(refuse_call(SYS_mmap, ENOMEM) == 0);
+	EXPECT(refuse_mmap(ENOMEM) == 0);
 	EXPECT(!rseq_pool_alloc(&pool) && errno == 123);
 	EXPECT(stats().objects == before.objects);
 	rseq_pool_free(&pool, known);

@@ -371,7 +371,7 @@ static void short_of_memory(void)
 	setrlimit(RLIMIT_AS, &all);
 	EXPECT(rseq_ring_read(&ring, see, NULL) == 1);
 	rseq_ring_fini(&ring);
-	EXPECT(refuse_call(SYS_mmap, ENOMEM) == 0);
+	EXPECT(refuse_mmap(ENOMEM) == 0);
 	EXPECT(rseq_ring_init(&ring, SIZE, 0, -1) == -ENOMEM);
 	EXPECT(errno == 123);
 	expect_no_ring();

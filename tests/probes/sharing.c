@@ -577,7 +577,7 @@ static int memory(void)
 	expect_to_do_without();
 	EXPECT(errno == 123);
 	setrlimit(RLIMIT_AS, &all);
-	EXPECT(refuse_call(SYS_mmap, ENOMEM) == 0);
+	EXPECT(refuse_mmap(ENOMEM) == 0);
 	errno = 123;
 	expect_to_do_without();
 	EXPECT(errno == 123);
