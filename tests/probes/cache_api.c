@@ -6,6 +6,7 @@
 #include "many_cpus.h"
 
 #include <errno.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,13 +18,23 @@ enum { OBJECTS = 400 };
 /* How often each is out of the source: once, or there is a mistake. */
 static char out[OBJECTS];
 static struct rseq_cache cache;
-static int dies, nested = 1;
+static int dies, jumps, nested = 1;
+static jmp_buf outside_of_it;
+
+static void jump(void)
+{
+	if (!jumps)
+		return;
+	jumps = 0;
+	longjmp(outside_of_it, 1);
+}
 
 static size_t refill(void *arg, void **objects, size_t n)
 {
 	size_t k = 0;
 
 	(void)arg;
+	jump();
 	if (dies)
 		die();
 	for (size_t i = 0; i < OBJECTS && k < n; ++i)
@@ -39,6 +50,7 @@ static void drain(void *arg, void **objects, size_t n)
 	(void)arg;
 	for (size_t i = 0; i < n; ++i)
 		--*(char *)objects[i];
+	jump();
 	if (dies)
 		die();
 	if (nested == 0)
@@ -167,6 +179,37 @@ static void deaths(void)
 	rseq_cache_fini(&cache);
 }
 
+/* The source is left by a jump, and may not be: its thread is in there. */
+static void *jump_out(void *unused)
+{
+	jumps = 1;
+	if (setjmp(outside_of_it) == 0)
+		EXPECT(rseq_cache_drain(&cache) > 0);	/* no return */
+	EXPECT(!jumps && rseq_cache_drain(&cache) == -EDEADLK);
+	EXPECT(rseq_cache_resize(&cache, 1) == -EDEADLK);
+	EXPECT(rseq_cache_put(&cache, rseq_cache_get(&cache)) == 0);
+	return unused;
+}
+
+static void jumps_out(void)
+{
+	void *many[60];
+	pthread_t thread;
+
+	EXPECT(rseq_cache_init(&cache, 64, refill, drain, NULL) == 0);
+	jumps = 1;
+	if (setjmp(outside_of_it) == 0)
+		EXPECT(!rseq_cache_get(&cache) && 0);	/* no return */
+	EXPECT(held() == 0 && outside() == 0);
+	EXPECT(rseq_cache_get_n(&cache, many, 60) == 60);
+	EXPECT(rseq_cache_put_n(&cache, many, 60) == 0);
+	pthread_create(&thread, NULL, jump_out, NULL);
+	pthread_join(thread, NULL);
+	EXPECT(outside() > 0 && rseq_cache_drain(&cache) == 0);
+	EXPECT(held() == 0 && outside() == 0);
+	rseq_cache_fini(&cache);
+}
+
 static void drain_own(void)
 {
 	EXPECT(held() == outside() && held() > 0);
@@ -204,6 +247,7 @@ int main(void)
 	used();
 	EXPECT(errno == 123);
 	deaths();
+	jumps_out();
 	forks();
 	short_of_memory();
 	printf("checks=%d\nwrong=%d\n", checks, wrong);

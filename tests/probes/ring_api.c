@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -260,6 +261,39 @@ static void more_cpus(void)
 	rseq_ring_fini(&ring);
 }
 
+/* A reader that is left by a jump, and may not be: its thread reads on. */
+static jmp_buf outside_of_it;
+
+static void jump(void *arg, unsigned int cpu, const void *data, size_t len)
+{
+	(void)arg, (void)cpu, (void)data, (void)len;
+	longjmp(outside_of_it, 1);
+}
+
+static void *jump_out(void *unused)
+{
+	if (setjmp(outside_of_it) == 0)
+		(void)rseq_ring_read(&ring, jump, NULL);
+	EXPECT(rseq_ring_read(&ring, see, NULL) == -EDEADLK);
+	EXPECT(rseq_ring_write(&ring, "second", 7) == 0);
+	return unused;
+}
+
+static void jumps_out(void)
+{
+	pthread_t thread;
+
+	for (unsigned int flags = 0; flags < 2; ++flags) {
+		EXPECT(rseq_ring_init(&ring, SIZE, flags, -1) == 0);
+		EXPECT(rseq_ring_write(&ring, "first", 6) == 0);
+		pthread_create(&thread, NULL, jump_out, NULL);
+		pthread_join(thread, NULL);
+		EXPECT(rseq_ring_read(&ring, see, NULL) == 2);
+		EXPECT(stats().written == 2 && stats().read == 2);
+		rseq_ring_fini(&ring);
+	}
+}
+
 /* As the page says: a file that long, of which what was written is there. */
 static void costs_what_is_used(unsigned int here)
 {
@@ -405,6 +439,7 @@ int main(void)
 	more_cpus();
 	costs_what_is_used(here);
 	EXPECT(errno == 123);
+	jumps_out();
 	deaths(here);
 	forks();
 	in_child(short_of_memory);
