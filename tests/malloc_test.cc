@@ -114,6 +114,25 @@ TEST_P(Malloc, CatchesTheSameMisuse)
 	EXPECT_EQ(cached, 13 * 8);
 }
 
+/* ---- what it answers ---- */
+
+TEST_P(Malloc, KeepsItsPromises)
+{
+	const harness::libc stock = stock_of(libc());
+	outcome got = run({build("malloc_promises", as_written)});
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *all : {"apart", "aligned", "exact", "zero", "kept"})
+		EXPECT_EQ(got.number(all), 6000 * 3) << got;
+	EXPECT_EQ(got.number("errors"), 0) << got;
+	EXPECT_EQ(got.number("aligned_to"), got.number("large_enough")) << got;
+	EXPECT_GT(got.number("aligned_to"), 1000) << got;
+	if (!stock.missing.empty())
+		GTEST_SKIP() << "not compared: " << stock.missing;
+	EXPECT_EQ(got.out, run({probe(stock, mode(), "malloc_promises",
+				      as_written)}).out);
+}
+
 /* ---- nothing lost or doubled ---- */
 
 TEST_P(Malloc, HandsEachBlockOutOnceUnderStress)
