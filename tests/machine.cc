@@ -43,8 +43,9 @@ public:
 	{
 		if (file < 0 || flock(file, LOCK_EX))
 			throw std::runtime_error("cannot open " + path);
-		at = mmap(nullptr, VM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			  file, 0);
+		at = map(nullptr, VM_SIZE, 0);
+		if (at != MAP_FAILED && lseek(file, 0, SEEK_END) > VM_SIZE)
+			map_pages();
 		if (at == MAP_FAILED)
 			throw std::runtime_error("cannot map " + path);
 	}
@@ -69,11 +70,11 @@ public:
 		if (text.size() > VM_ROOM)
 			throw std::runtime_error("too much for the machine");
 		memcpy(data(), text.data(), text.size());
-		words().size = static_cast<uint32_t>(text.size());
-		words().what = what;
+		words().size = vm_word(static_cast<uint32_t>(text.size()));
+		words().what = vm_word(what);
 		words().cancel = 0;
 		__sync_synchronize();
-		words().request = words().request + 1;
+		words().request = vm_word(vm_word(words().request) + 1);
 		return wait(deadline);
 	}
 	bool wait(clock::time_point deadline)
@@ -104,6 +105,30 @@ public:
 	}
 
 private:
+	void *map(void *where, size_t size, off_t from)
+	{
+		return mmap(where, size, PROT_READ | PROT_WRITE, MAP_SHARED |
+			    (where ? MAP_FIXED : 0), file, from);
+	}
+	/* The file is all of the machine's memory; see open_memory() there. */
+	void map_pages()
+	{
+		const off_t end = lseek(file, 0, SEEK_END);
+		vm_channel c;
+
+		for (off_t i = 0; i < end; i += VM_PAGE) {
+			if (pread(file, &c, sizeof c, i) != sizeof c ||
+			    c.ready != vm_word(VM_MAGIC) ||
+			    off_t{vm_word(c.pages[0])} * VM_PAGE != i)
+				continue;
+			for (size_t n = 0; n < VM_PAGES; ++n)
+				map(static_cast<char *>(at) + n * VM_PAGE,
+				    VM_PAGE,
+				    off_t{vm_word(c.pages[n])} * VM_PAGE);
+			return;
+		}
+	}
+
 	int file;
 	std::string sent_file;
 	void *at;
@@ -141,17 +166,19 @@ outcome run_there(const strings &command, const options &how)
 			to.send(path);
 	for (const std::string &s : how.env + command)
 		text += s + '\0';
-	to.words().environment = static_cast<uint32_t>(how.env.size());
-	to.words().arguments = static_cast<uint32_t>(command.size());
+	to.words().environment =
+		vm_word(static_cast<uint32_t>(how.env.size()));
+	to.words().arguments = vm_word(static_cast<uint32_t>(command.size()));
 	if (!to.ask(VM_RUN, text, clock::now() + how.timeout * the_machine().slow)) {
 		got.timed_out = true;
-		to.words().cancel = 1;
+		to.words().cancel = vm_word(1);
 		if (!to.wait(clock::now() + std::chrono::minutes(1)))
 			throw std::runtime_error(
 				"the machine does not answer any more");
 	}
-	const uint32_t out = to.words().out, err = to.words().err;
-	const int status = to.words().status;
+	const uint32_t out = vm_word(to.words().out);
+	const uint32_t err = vm_word(to.words().err);
+	const int status = static_cast<int>(vm_word(to.words().status));
 	got.out.assign(to.data(), out);
 	got.err.assign(to.data() + ((out + 7) & ~7u), err);
 	ended(&got, status);
@@ -166,14 +193,14 @@ static void ask_it(machine *m)
 	channel to(channel_path());
 	char release[sizeof(vm_channel::release)];
 
-	if (to.words().ready != VM_MAGIC)
+	if (to.words().ready != vm_word(VM_MAGIC))
 		throw std::runtime_error("no machine behind " + channel_path());
 	for (size_t i = 0; i < sizeof release; ++i)
 		release[i] = to.words().release[i];
 	m->release = release;
-	m->feature_size = to.words().feature_size;
-	m->feature_align = to.words().feature_align;
-	m->cpus = to.words().cpus;
+	m->feature_size = vm_word(to.words().feature_size);
+	m->feature_align = vm_word(to.words().feature_align);
+	m->cpus = vm_word(to.words().cpus);
 }
 
 static machine find_machine()

@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/if_packet.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -62,7 +64,62 @@ static long number(const char *dir, const char *name)
 	return strtol(text, NULL, 0);
 }
 
-static void *open_channel(void)
+static void *map_channel(const char *file, off_t at)
+{
+	const int fd = open(file, O_RDWR);
+	void *const got = mmap(NULL, VM_SIZE, PROT_READ | PROT_WRITE,
+			       MAP_SHARED, fd, at);
+
+	return got == MAP_FAILED ? NULL : got;
+}
+
+/* What page of memory this is in, if it is all of one of them. */
+static int find_page(const char *block, uint32_t *found)
+{
+	enum { SMALL = 4096, SMALLS = VM_PAGE / SMALL };
+	static uint64_t entry[SMALLS];
+	const int map = open("/proc/self/pagemap", O_RDONLY);
+	const ssize_t got = pread(map, entry, sizeof entry,
+		(off_t)((uintptr_t)block / SMALL * sizeof *entry));
+	uint64_t number = 0;
+
+	close(map);
+	if (got != sizeof entry)
+		return -1;
+	for (int i = 0; i < SMALLS; ++i) {
+		number = entry[i] & ((1ull << 55) - 1);
+		if ((int)(number % SMALLS) != i)
+			return -1;
+	}
+	*found = (uint32_t)(number / SMALLS);
+	return 0;
+}
+
+/*
+ * The ring of a packet socket: blocks of memory that is contiguous, and that
+ * the kernel neither moves nor, as no packet comes, uses.
+ */
+static void *open_memory(void)
+{
+	const int ring = socket(AF_PACKET, SOCK_RAW, 0);
+	const struct tpacket_req blocks = {VM_PAGE, VM_PAGES, VM_PAGE, VM_PAGES};
+	uint32_t pages[VM_PAGES];
+
+	if (setsockopt(ring, SOL_PACKET, PACKET_RX_RING, &blocks, sizeof blocks))
+		return NULL;
+	char *const at = mmap(NULL, VM_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_POPULATE, ring, 0);
+	if (at == MAP_FAILED)
+		return NULL;
+	for (int i = 0; i < VM_PAGES; ++i)
+		if (find_page(at + i * VM_PAGE, &pages[i]))
+			return NULL;
+	for (int i = 0; i < VM_PAGES; ++i)
+		((struct vm_channel *)at)->pages[i] = vm_word(pages[i]);
+	return at;
+}
+
+static void *open_device(void)
 {
 	static const char devices[] = "/sys/bus/pci/devices";
 	char dir[300], path[320];
@@ -76,14 +133,12 @@ static void *open_channel(void)
 		if (put(dir, "enable", "1"))
 			perror("enable");
 		snprintf(path, sizeof path, "%s/resource2_wc", dir);
-		int fd = open(path, O_RDWR);
-		if (fd < 0) {
+		void *at = map_channel(path, 0);
+		if (!at) {
 			snprintf(path, sizeof path, "%s/resource2", dir);
-			fd = open(path, O_RDWR);
+			at = map_channel(path, 0);
 		}
-		void *at = mmap(NULL, VM_SIZE, PROT_READ | PROT_WRITE,
-				MAP_SHARED, fd, 0);
-		if (at != MAP_FAILED)
+		if (at)
 			return at;
 		perror(path);
 	}
@@ -152,8 +207,8 @@ static uint32_t give(const char *file, uint32_t at)
 
 static int run(char *text)
 {
-	const int environment = (int)channel->environment;
-	const int arguments = (int)channel->arguments;
+	const int environment = (int)vm_word(channel->environment);
+	const int arguments = (int)vm_word(channel->arguments);
 	int status = -1, one, killed = 0;
 	pid_t got;
 
@@ -173,9 +228,10 @@ static int run(char *text)
 	kill(-1, SIGKILL);
 	while (waitpid(-1, &one, 0) > 0)
 		;
-	channel->out = give("/run/out", 0);
+	const uint32_t out = give("/run/out", 0);
+	channel->out = vm_word(out);
 	/* Both begin at a whole word. */
-	channel->err = give("/run/err", (channel->out + 7) & ~7u);
+	channel->err = vm_word(give("/run/err", (out + 7) & ~7u));
 	return status;
 }
 
@@ -185,21 +241,25 @@ static void serve(void)
 	uint32_t done = 0;
 
 	for (;;) {
-		const uint32_t request = channel->request;
+		const uint32_t request = vm_word(channel->request);
 		if (request == done) {
 			usleep(1000);
 			continue;
 		}
 		__sync_synchronize();
-		const uint32_t size = channel->size;
+		const uint32_t size = vm_word(channel->size);
+		const uint32_t what = vm_word(channel->what);
+		int status = 0;
 		copy(text, data(), size);
-		if (channel->what == VM_FILE)
-			channel->status = write_file(text, size);
-		else if (channel->what == VM_RUN)
-			channel->status = run(text);
+		if (what == VM_FILE)
+			status = write_file(text, size);
+		else if (what == VM_RUN)
+			status = run(text);
+		channel->status = vm_word((uint32_t)status);
 		__sync_synchronize();
-		channel->reply = done = request;
-		if (channel->what == VM_OFF)
+		channel->reply = vm_word(request);
+		done = request;
+		if (what == VM_OFF)
 			return;
 	}
 }
@@ -231,20 +291,25 @@ int main(void)
 		dup2(fd, to);
 	putenv("PATH=/bin");
 	putenv("HOME=/tmp");
-	channel = open_channel();
+	channel = open_device();
+	if (!channel)
+		channel = open_memory();
 	if (channel) {
 		uname(&u);
 		for (size_t i = 0; i < sizeof channel->release; ++i)
 			channel->release[i] = u.release[i];
-		channel->feature_size = (uint32_t)getauxval(27);
-		channel->feature_align = (uint32_t)getauxval(28);
-		channel->cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-		channel->configured = (uint32_t)sysconf(_SC_NPROCESSORS_CONF);
+		channel->feature_size = vm_word((uint32_t)getauxval(27));
+		channel->feature_align = vm_word((uint32_t)getauxval(28));
+		channel->cpus = vm_word((uint32_t)
+					sysconf(_SC_NPROCESSORS_ONLN));
+		channel->configured = vm_word((uint32_t)
+					      sysconf(_SC_NPROCESSORS_CONF));
 		__sync_synchronize();
-		channel->ready = VM_MAGIC;
+		channel->ready = vm_word(VM_MAGIC);
+		puts("init: ready");
 		serve();
 	} else {
-		puts("init: no ivshmem device");
+		puts("init: neither an ivshmem device nor memory to share");
 	}
 	sync();
 	reboot(RB_POWER_OFF);
