@@ -57,6 +57,12 @@ protected:
 		if (!GetParam().target.empty() &&
 		    !have(GetParam().target[0].substr(9) + "-gcc"))
 			GTEST_SKIP() << "no libc for " << GetParam().name;
+		outcome nothing = compile(compiler() +
+			strings{"-nostdlib", "-shared", "-xc", "/dev/null"},
+			output("nothing.so"));
+		if (nothing.err.find("unknown emulation") != std::string::npos)
+			GTEST_SKIP() << GetParam().linker << " does not link"
+				     << " for " << GetParam().name;
 	}
 	strings compiler() const
 	{

@@ -269,6 +269,8 @@ static const target targets[] = {
 	{"ppc64le", "powerpc64le-linux-gnu-objdump",
 	 {"powerpc64le-linux-gnu-gcc"}, 0x0fe5000b,
 	 {"ld\tr12,32(r11)", "mtctr\tr12", "bctr"}},
+	{"s390x", "s390x-linux-gnu-objdump", {"s390x-linux-gnu-gcc"},
+	 0xb2ff0fff},
 };
 
 /* One blank for the blanks behind a mnemonic, of which some have many. */

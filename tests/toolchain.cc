@@ -242,6 +242,7 @@ const std::vector<isa> &isas()
 		{"riscv64", "riscv64-linux-gnu"},
 		{"arm", "arm-linux-gnueabihf"},
 		{"ppc64le", "powerpc64le-linux-gnu"},
+		{"s390x", "s390x-linux-gnu"},
 	};
 	return all;
 }

@@ -16,6 +16,8 @@
 #include "arch/powerpc64le.h"
 #elif defined(__arm__) && __ARM_ARCH >= 7 && !defined(__ARM_BIG_ENDIAN)
 #include "arch/arm.h"
+#elif defined(__s390x__) && __ARCH__ >= 8
+#include "arch/s390x.h"
 #else
 #include "arch/none.h"
 #endif

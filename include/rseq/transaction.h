@@ -214,11 +214,17 @@ RSEQ_INLINE_ void rseq_held_store_64_(uint64_t *v, uint64_t newv)
  */
 #ifndef RSEQ_NO_SECTIONS_
 
+/* guard->word = next; an ISA may add 2 to it and need no register for next. */
+#ifndef RSEQ_NEXT_
+#define RSEQ_NEXT_		RSEQ_STORE_(RSEQ_POINTER_, next, RSEQ_V(guard))
+#define RSEQ_NEXT_OPERAND_	[next] RSEQ_VALUE_ (word + 2)
+#endif
+
 #define RSEQ_COMMITS_(name, parameters, wide, held, body, ...)		\
 RSEQ_OP_ name parameters						\
 {									\
 	struct rseq_guard *const guard = t->guard;			\
-	const uintptr_t word = t->word, next = word + 2;		\
+	const uintptr_t word = t->word;					\
 	const rseq_cpu_t id = { t->cpu };				\
 									\
 	RSEQ_REFUSE_							\
@@ -234,11 +240,11 @@ RSEQ_OP_ name parameters						\
 again:	RSEQ_RUN_(							\
 		RSEQ_IF_INDEX_(cpu_id, id, conflict)			\
 		RSEQ_IF_EQ_(RSEQ_POINTER_, RSEQ_V(guard), word, conflict) \
-		RSEQ_THEN(RSEQ_STORE_(RSEQ_POINTER_, next, RSEQ_V(guard))) \
+		RSEQ_THEN(RSEQ_NEXT_)					\
 		body,							\
 		RSEQ_WITH_(RSEQ_OPERANDS_cpu_, RSEQ_PLACE(guard),	\
 			   RSEQ_IN(RSEQ_POINTER_, word),		\
-			   RSEQ_IN(RSEQ_POINTER_, next), __VA_ARGS__),	\
+			   RSEQ_NEXT_OPERAND_, __VA_ARGS__),		\
 		abort, conflict);					\
 	return rseq_done_(t);						\
 abort:	if (rseq_retry_(t))						\

@@ -55,9 +55,15 @@ static uintptr_t id_now(const struct op *op)
 static void choose(const struct op *op, uintptr_t *a, int set)
 {
 	unsigned int word = 0;
+	uint32_t half;
 
-	for (unsigned int i = 0; i < ALL; ++i)
+	for (unsigned int i = 0; i < ALL; ++i) {
 		memory[i] = AT(ALL - 100 + i % 64);
+		/* A word of 4 bytes is not a pointer's upper half, 0. */
+		half = (uint32_t)memory[i];
+		if (op->width == sizeof half)
+			memcpy(&memory[i], &half, sizeof half);
+	}
 	for (int i = 0; op->shape[i]; ++i)
 		switch (op->shape[i]) {
 		case 'p': a[i] = AT(word); word += 2; break;
@@ -69,8 +75,9 @@ static void choose(const struct op *op, uintptr_t *a, int set)
 		case 'd': case 'x': a[i] = AT(ALL - 200); break;
 		case 's': case 'y': a[i] = AT(ALL - 180); break;
 		case 'e':
-			a[i] = 0;
-			memcpy(&a[i], (void *)a[i - 1], op->width);
+			memcpy(&half, (void *)a[i - 1], sizeof half);
+			a[i] = op->width == sizeof half ? half :
+				*(const uintptr_t *)a[i - 1];
 			break;
 		case 'n': a[i] = set ? 24 : 27; break;
 		case 'o': a[i] = 8; break;

@@ -31,6 +31,8 @@ static void on_call(int signal, siginfo_t *info, void *context)
 #elif defined __powerpc64__
 	frame->uc_mcontext.gp_regs[3] = 0;
 	frame->uc_mcontext.gp_regs[38] &= ~(1ul << 28);	/* CR0's SO */
+#elif defined __s390x__
+	frame->uc_mcontext.gregs[2] = 0;
 #endif
 }
 

@@ -42,6 +42,12 @@
 	"addi 7, 7, -1\n\t"						\
 	"cmpdi 7, 0\n\t"						\
 	"bne 661b\n\t"
+#elif defined __s390x__
+#define RSEQ_INJECT_CLOBBERS_	, "r3"
+#define RSEQ_INJECT_							\
+	"lghi %%r3, 200\n"						\
+	"661:\n\t"							\
+	"brctg %%r3, 661b\n\t"
 #endif
 
 #endif

@@ -172,7 +172,7 @@ int main(int argc, char **argv)
 	memset(&action, 0, sizeof action);
 	action.sa_sigaction = stopped;
 	action.sa_flags = SA_SIGINFO;
-	sigaction(SIGTRAP, &action, NULL);
+	sigaction(TRAP_SIGNAL, &action, NULL);
 	pthread_create(&t, NULL, other_thread, NULL);
 	for (int i = 0; i < 2000; ++i)
 		round_of_work();

@@ -132,6 +132,20 @@ static const uint32_t trap[] = { 0x7fe00008 };
 #define TRAP_SIZE	4
 #define PC(context)	((context)->uc_mcontext.gp_regs[32])
 
+#elif defined __s390x__
+
+/* A store to address 0: gcc's unwinder takes the pc of a SIGILL or SIGTRAP for
+   that of the next instruction, and the kernel has sent the thread elsewhere. */
+static const uint32_t trap[] = { 0x42000000 };
+#define LENGTH(at)	((((*(const unsigned char *)(at) >> 6) + 3) / 2) * 2)
+#define TRAP_SIZE	4
+#define TRAP_SIGNAL	SIGSEGV
+#define PC(context)	((context)->uc_mcontext.psw.addr)
+
+#endif
+
+#ifndef TRAP_SIGNAL
+#define TRAP_SIGNAL	SIGTRAP
 #endif
 
 #ifndef __x86_64__
@@ -226,7 +240,7 @@ static inline int set_up_traps(const char *file)
 	memset(&action, 0, sizeof action);
 	action.sa_sigaction = on_trap;
 	action.sa_flags = SA_SIGINFO;
-	sigaction(SIGTRAP, &action, NULL);
+	sigaction(TRAP_SIGNAL, &action, NULL);
 	return rseq_usable() ? 0 : 77;
 }
 
