@@ -168,10 +168,13 @@ public:
 	{
 		nth_ = nth % (unsigned int)cpus().size();
 		run_on(0, cpus()[nth_]);
+		settled_ = false;
 	}
 	explicit actor(bool registered = true)
 		: sections_(registered && length())
 	{
+		if (!settled_)
+			settle();
 		be(registered);
 	}
 
@@ -207,7 +210,21 @@ private:
 		return n;
 	}
 
+	/* Where there are no sections, librseq asks once in 64 uses. */
+	static void settle()
+	{
+		rseq_counter uses;
+
+		be(false);
+		SAME(rseq_counter_init(&uses, 1), 0);
+		for (int i = 0; i < 64; ++i)
+			rseq_counter_add(&uses, 0, 1);
+		rseq_counter_fini(&uses);
+		settled_ = true;
+	}
+
 	static inline unsigned int nth_ = 0;
+	static inline bool settled_ = false;
 	bool sections_;
 };
 
