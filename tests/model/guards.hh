@@ -69,6 +69,9 @@ private:
 
 	void step(const actor &a)
 	{
+		/* No room for the holder, who would wait for itself. */
+		if (held() && sizeof(copies_->guard.word) < 8)
+			return unlock(a);
 		switch (in_.below(12)) {
 		case 0: lock(a); break;
 		case 1: unlock(a); break;

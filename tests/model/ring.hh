@@ -105,7 +105,12 @@ private:
 					(uint32_t)(0 - size_);
 			}
 	}
-	queue &mine(const actor &a) { return queues_[a.place()]; }
+	/* Its words have 8 bytes, which sections of 32 bits do not store. */
+	queue &mine(const actor &a)
+	{
+		return queues_[sizeof(void *) == 8 ? a.place() :
+			       a.locked_place()];
+	}
 
 	void step(const actor &a)
 	{
