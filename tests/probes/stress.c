@@ -64,6 +64,9 @@ static void add_plain(void)
 	volatile intptr_t *v = &slots[rseq_cpu_start()].value;
 	intptr_t old = *v;
 
+	/* In between are branches, where emulators take interrupts. */
+	for (volatile int i = 0; i < 3; ++i)
+		;
 	*v = old + 1;
 }
 
