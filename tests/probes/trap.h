@@ -230,6 +230,23 @@ static void set_trap(const struct descriptor *d, uintptr_t at)
 	write_code(trap);
 }
 
+/* A fault that no trap is meant to cause: say where, for what the kernel and
+   the machine made of it is not seen again otherwise. */
+static void on_stray(int signal, siginfo_t *info, void *context)
+{
+	const ucontext_t *frame = (const ucontext_t *)context;
+
+	printf("stray: signal %d, code %d, address %p, pc %#lx; trap %d at "
+	       "%p\n", signal, info->si_code, info->si_addr,
+	       (unsigned long)PC(frame), traps, (void *)trapped_at);
+	for (const unsigned char *at = (unsigned char *)trapped_at - 16;
+	     trapped_at && at < (unsigned char *)trapped_at + 16; ++at)
+		printf("%02x", *at);
+	puts("");
+	fflush(stdout);
+	_exit(1);
+}
+
 /* Stay where the operands are, and be ready: 0, or what main() returns. */
 static inline int set_up_traps(const char *file)
 {
@@ -238,8 +255,11 @@ static inline int set_up_traps(const char *file)
 	if (prepare(file))
 		return 2;
 	memset(&action, 0, sizeof action);
-	action.sa_sigaction = on_trap;
 	action.sa_flags = SA_SIGINFO;
+	action.sa_sigaction = on_stray;
+	sigaction(SIGILL, &action, NULL);
+	sigaction(SIGTRAP, &action, NULL);
+	action.sa_sigaction = on_trap;
 	sigaction(TRAP_SIGNAL, &action, NULL);
 	return rseq_usable() ? 0 : 77;
 }
