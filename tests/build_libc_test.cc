@@ -405,6 +405,24 @@ TEST_F(BuildLibc, HostTakesNothingOfThisMachine)
 	EXPECT_TRUE(has(r.out, "up to date: " + prefix.string())) << r.out;
 }
 
+// uname(1), which is played here, has other words for them than the compiler.
+TEST_F(BuildLibc, OwnMachineIsKnownByEitherName)
+{
+	for (const strings &own : {
+		     strings{"ppc64le", "powerpc64le-linux-gnu"},
+		     strings{"armv7l", "arm-linux-gnueabihf"}}) {
+		if (!have(own[1] + "-gcc"))
+			GTEST_SKIP() << own[1] << "-gcc is not here";
+		write(dir / "awk/uname", "#!/bin/sh\necho " + own[0] + "\n");
+		fs::permissions(dir / "awk/uname", fs::perms(0755));
+		outcome r = build_it("CC=" + own[1] + "-gcc");
+		EXPECT_TRUE(has(r.out, "\n" + prefix.string() + "\n")) << r.out;
+		EXPECT_FALSE(fs::exists(dir / "build/sysroot" / own[1]));
+		EXPECT_TRUE(has(content(prefix / "share/tlabi/sysroot.txt"),
+				"machine=" + own[1] + "\n"));
+	}
+}
+
 TEST_F(BuildLibc, CorruptTarballIsNamedAndTheNextSourceUsed)
 {
 	fs::path bad = dir / "tarballs/musl-0.1.tar.gz";

@@ -15,6 +15,14 @@ machine_of() {
 	${1##*ccache } -dumpmachine 2> /dev/null | sed 's/-[a-z]*-linux/-linux/'
 }
 
+# Is it this machine's kind? uname(1) has words of its own for some.
+is_native() {
+	case $(uname -m)-$host in
+	"${host%%-*}-$host" | ppc64le-powerpc64le-* | armv*-arm-*) ;;
+	*) return 1 ;;
+	esac
+}
+
 # Sets host, cc, and cross if that is not this machine's kind.
 settle_host() {
 	local is
@@ -31,7 +39,7 @@ settle_host() {
 	[ -z "$host" ] || [ -z "$is" ] || [ "$is" = "$host" ] ||
 		die 2 "$cc builds for $is, not for $host; correct CC or --host"
 	host=${host:-$is}
-	[ -z "$host" ] || [ "${host%%-*}" = "$(uname -m)" ] || cross=yes
+	[ -z "$host" ] || is_native || cross=yes
 	[ -z "$cross" ] || [ -n "$stock" ] ||
 		known_hosts | grep "^$host " | grep -qw "${request%%-*}" ||
 		die 2 "no patched ${request%%-*} for $host; there is" \
@@ -42,6 +50,8 @@ settle_host() {
 debian_name() {
 	case $host in
 	aarch64-*) echo arm64 ;;
+	arm-*) echo armhf ;;
+	powerpc64le-*) echo ppc64el ;;
 	x86_64-*) echo amd64 ;;
 	*) echo "${host%%-*}" ;;
 	esac

@@ -80,12 +80,13 @@ template() {
 		-e "s,@LIBRARIES@,$libraries,g" \
 		-e "s,@CROSS_LIBRARIES@,${cross:+/usr/$host/lib},g" \
 		-e "s,@MULTIARCH@,$multiarch,g" \
+		-e "s, @ABI_FLAGS@,$abi_flags,g" \
 		-e "${cross:+/-idirafter \/usr\/include/d}" > "$2" &&
 		chmod "${3:-755}" "$2"
 }
 
 finish_sysroot() {
-	local loader libraries multiarch cxx=none cxx_version cxx_target
+	local loader libraries multiarch cxx=none cxx_version cxx_target abi_flags=
 	loader=$(find_loader) || return
 	multiarch=$(${cc##*ccache } -print-multiarch 2> /dev/null)
 	cxx_names
@@ -115,7 +116,7 @@ finish_sysroot() {
 
 # A program finds libraries here and nowhere else: the host's are another's.
 furnish_musl() {
-	libraries=${loader##*/}
+	libraries=${loader##*/} abi_flags=$(abi_flags)
 	# The installed link is an absolute one; it must survive being moved.
 	ln -sf libc.so "$tree/lib/$libraries" &&
 	echo "$prefix/lib" > "$tree/etc/${libraries%.so.1}.path" &&
