@@ -108,6 +108,9 @@ TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
 		{"x86_64", "(mov +%fs:0x84,%eax)"},
 		{"aarch64", "(ldu?r\\tw[0-9]+, \\[x[0-9]+, #(?:-124|4)\\])"},
 		{"riscv64", "(lw\\ta[0-9],-124\\((?:tp|a5)\\))"},
+		{"s390x", "(lt?\\t%r[0-9],132\\(%r[0-9]\\))"},
+		{"ppc64le", "(lwz +r[0-9]+,-28860\\(r13\\))"},
+		{"arm", "(ldr(?:\\.w)?\\tr[0-9], \\[r[0-9], #-124\\])"},
 	};
 
 	if (!reads.contains(the_machine().isa))

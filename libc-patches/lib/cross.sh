@@ -7,6 +7,7 @@ known_hosts() {
 	x86_64-linux-gnu glibc musl
 	aarch64-linux-gnu glibc musl
 	riscv64-linux-gnu musl
+	s390x-linux-gnu musl
 	END
 }
 
