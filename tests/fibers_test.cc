@@ -33,25 +33,48 @@ TEST_P(Fibers, LoseNothingWhenTheyMoveBetweenThreads)
  * On aarch64 the thread pointer is in a system register that compilers read
  * once in a function.  There is no rseq under qemu-user: the code is read.
  */
-class FibersOnAarch64 : public testing::TestWithParam<std::string> {
+/* How code reads the thread pointer where a compiler would keep it. */
+struct reader {
+	std::string isa, compiler, read;
 };
 
-INSTANTIATE_TEST_SUITE_P(, FibersOnAarch64, testing::Values("gcc", "clang"));
-
-TEST_P(FibersOnAarch64, FindTheThreadAnewAfterASwitch)
+static std::ostream &operator<<(std::ostream &to, const reader &r)
 {
-	const strings compiler = GetParam() == "gcc" ?
-		strings{"aarch64-linux-gnu-gcc"} :
-		strings{clang().empty() ? "clang" : clang(),
-			"--target=aarch64-linux-gnu"};
+	return to << r.isa << ' ' << r.compiler;
+}
 
-	for (const std::string &tool : {compiler[0],
-					std::string("aarch64-linux-gnu-gcc")})
+static const reader readers[] = {
+	{"aarch64", "gcc", "tpidr_el0"}, {"aarch64", "clang", "tpidr_el0"},
+	{"mips64el", "gcc", "rdhwr"}, {"mips64el", "clang", "rdhwr"},
+};
+
+class FibersElsewhere : public testing::TestWithParam<reader> {
+};
+
+INSTANTIATE_TEST_SUITE_P(, FibersElsewhere, testing::ValuesIn(readers),
+			 [](const auto &info) {
+				 return info.param.isa + "_" +
+					 info.param.compiler;
+			 });
+
+TEST_P(FibersElsewhere, FindTheThreadAnewAfterASwitch)
+{
+	const auto &all = isas();
+	const auto i = std::find_if(all.begin(), all.end(), [](const isa &x) {
+		return x.name == GetParam().isa;
+	});
+	ASSERT_NE(i, all.end());
+	const strings compiler = GetParam().compiler == "gcc" ?
+		strings{i->gcc()} :
+		strings{clang_or_none(), i->clang_flag()};
+
+	for (const std::string &tool : {compiler[0], i->gcc()})
 		if (!have(tool))
 			GTEST_SKIP() << tool << " is not here";
 	const fs::path dir = scratch_dir() / "fibers";
 	fs::create_directories(dir);
-	std::ofstream(dir / "switch.c") <<
+	const fs::path source = dir / (i->name + GetParam().compiler + ".c");
+	std::ofstream(source) <<
 		"#include <rseq/rseq.h>\n"
 		"void switch_thread(void);\n"
 		"int f(long *v)\n{\n"
@@ -59,17 +82,18 @@ TEST_P(FibersOnAarch64, FindTheThreadAnewAfterASwitch)
 		"	switch_thread();\n"
 		"	return r + rseq_add(v, 1, rseq_this_cpu());\n}\n";
 	for (const char *level : {"-O1", "-O2", "-O3"}) {
-		const fs::path out = dir / (GetParam() + level + ".s");
+		const fs::path out = source.string() + level + ".s";
 		outcome built = run(compiler + rseq_include_flags() + strings{
 			"-DRSEQ_FIBERS", level, "-fPIC", "-std=c11", "-S",
-			"-o", out, dir / "switch.c"});
+			"-o", out, source});
 		ASSERT_TRUE(built.ok()) << built;
 		std::string code = content(out);
 		std::transform(code.begin(), code.end(), code.begin(),
 			       [](unsigned char c) { return std::tolower(c); });
-		const size_t last = code.rfind("bl\tswitch_thread");
+		code.resize(std::min(code.size(), code.find("\t.addrsig")));
+		const size_t last = code.rfind("switch_thread");
 		ASSERT_NE(last, std::string::npos);
-		EXPECT_NE(code.find("tpidr_el0", last), std::string::npos)
+		EXPECT_NE(code.find(GetParam().read, last), std::string::npos)
 			<< code;
 	}
 }

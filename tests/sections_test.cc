@@ -271,6 +271,9 @@ static const target targets[] = {
 	 {"ld\tr12,32(r11)", "mtctr\tr12", "bctr"}},
 	{"s390x", "s390x-linux-gnu-objdump", {"s390x-linux-gnu-gcc"},
 	 0xb2ff0fff},
+	{"mips64el", "mips64el-linux-gnuabi64-objdump",
+	 {"mips64el-linux-gnuabi64-gcc"}, 0x0350000d,
+	 {"ld\tt0,32(t3)", "jr\tt0", "nop"}},
 };
 
 /* One blank for the blanks behind a mnemonic, of which some have many. */
@@ -414,6 +417,20 @@ TEST_P(DebuggerArrays, ListEveryWayOutOfASection)
 	}
 	EXPECT_GT(all, sections.size());
 	EXPECT_EQ(exits.size(), sections.size());
+}
+
+/* The kernel knows the branch only: an abort would come after the store. */
+TEST_P(DebuggerArrays, CommitInNoDelaySlot)
+{
+	if (GetParam().name != "mips64el")
+		GTEST_SKIP() << "no delay slots";
+	for (const descriptor &d : sections) {
+		const uint64_t last = d.start + d.length - 4;
+		SCOPED_TRACE(testing::Message() << std::hex << last);
+		EXPECT_TRUE(squeezed(text[last].text).starts_with("s"));
+		EXPECT_EQ(text[last].target, 0u) << text[last].text;
+		EXPECT_EQ(text[last - 4].target, 0u) << text[last - 4].text;
+	}
 }
 
 /* The index is read inside: nothing but this thread's area comes first. */

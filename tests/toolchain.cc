@@ -243,6 +243,7 @@ const std::vector<isa> &isas()
 		{"arm", "arm-linux-gnueabihf"},
 		{"ppc64le", "powerpc64le-linux-gnu"},
 		{"s390x", "s390x-linux-gnu"},
+		{"mips64el", "mips64el-linux-gnuabi64"},
 	};
 	return all;
 }

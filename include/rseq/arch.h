@@ -18,6 +18,9 @@
 #include "arch/arm.h"
 #elif defined(__s390x__) && __ARCH__ >= 8
 #include "arch/s390x.h"
+#elif defined(__mips64) && defined(__LP64__) && defined(__MIPSEL__) && \
+	!defined(__mips16) && !defined(__mips_micromips)
+#include "arch/mips64el.h"
 #else
 #include "arch/none.h"
 #endif

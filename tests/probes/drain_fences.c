@@ -33,6 +33,9 @@ static void on_call(int signal, siginfo_t *info, void *context)
 	frame->uc_mcontext.gp_regs[38] &= ~(1ul << 28);	/* CR0's SO */
 #elif defined __s390x__
 	frame->uc_mcontext.gregs[2] = 0;
+#elif defined __mips__
+	frame->uc_mcontext.gregs[2] = 0;
+	frame->uc_mcontext.gregs[7] = 0;	/* no error */
 #endif
 }
 

@@ -14,9 +14,10 @@
 /* What a commit has to itself, aligned to 16: its word, another, a block. */
 enum {
 	FIRST = 16, BLOCK = 32,
-#ifdef __riscv		/* eight bytes at a time, or one if they are at odds */
+#if defined __riscv || defined __mips__
+	/* eight bytes at a time, or one if they are at odds */
 	SHORT = 24,
-#else			/* eight bytes at a time, and then one at a time */
+#else	/* eight bytes at a time, and then one at a time */
 	SHORT = 21,
 #endif
 	LONG = RSEQ_BLOCK_MAX + 3,

@@ -48,6 +48,13 @@
 	"lghi %%r3, 200\n"						\
 	"661:\n\t"							\
 	"brctg %%r3, 661b\n\t"
+#elif defined __mips__
+#define RSEQ_INJECT_CLOBBERS_	, "$24"
+#define RSEQ_INJECT_							\
+	"li $24, 200\n"							\
+	"661:\n\t"							\
+	"addiu $24, $24, -1\n\t"					\
+	"bnez $24, 661b\n\t"
 #endif
 
 #endif

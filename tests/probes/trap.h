@@ -142,6 +142,12 @@ static const uint32_t trap[] = { 0x42000000 };
 #define TRAP_SIGNAL	SIGSEGV
 #define PC(context)	((context)->uc_mcontext.psw.addr)
 
+#elif defined __mips__
+
+static const uint32_t trap[] = { 0x0000000d };
+#define TRAP_SIZE	4
+#define PC(context)	((context)->uc_mcontext.pc)
+
 #endif
 
 #ifndef TRAP_SIGNAL
