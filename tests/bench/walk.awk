@@ -7,7 +7,12 @@
 # the function it is not the one of success: no figures then, but a line that
 # says so.
 
-/file format/ { isa = $NF }
+/file format/ {
+	isa = $NF ~ /x86/ ? "x86" : $NF ~ /aarch64/ ? "aarch64" :
+		$NF ~ /riscv/ ? "riscv" : $NF ~ /arm/ ? "arm" :
+		$NF ~ /powerpc/ ? "ppc" : $NF ~ /s390/ ? "s390" :
+		$NF ~ /mips/ ? "mips" : "unknown"
+}
 /^[0-9a-f]+ <.*>:$/ {
 	name = substr($2, 2, length($2) - 3)
 	if (name ~ /^count_/ && name !~ /\.cold$/) {
@@ -21,7 +26,7 @@
 	of[++n] = name
 	at[address[1]] = n
 	text[n] = substr($0, index($0, ":\t") + 2)
-	sub(/ *(#|\/\/) .*/, "", text[n])	# the disassembler's remarks
+	sub(/ *(#|\/\/|@) .*/, "", text[n])	# the disassembler's remarks
 	gsub(/\t/, " ", text[n])
 }
 
@@ -44,33 +49,58 @@ function stores_x86(m, s) {
 	return s ~ /\)$/ || s ~ /[ ,]%[c-g]s:[^,]*$/ || s ~ /,-?0x[0-9a-f]+$/
 }
 
+# The others' mnemonics.
+BEGIN {
+	storing["aarch64"] = "^(st|swp|cas)"
+	storing["riscv"] = "^(f?s[bhwdq]|sc\\..*|amo.*|c\\.f?s[wd].*)$"
+	storing["arm"] = "^(v?st|push)"
+	storing["ppc"] = "^st"
+	storing["s390"] = "^(st(g|h|c|y|hy|cy|m|mg|rl|grl|e|d)?|a(g)?si|mv.*|[nox][ic])$"
+	storing["mips"] = "^(s[bhwd]|s[wd]c1|sc|scd)$"
+
+	fencing["aarch64"] = \
+		"^(d[ms]b|lda|stl|ldx|stx|ld(add|clr|set|eor)|swp|cas)"
+	fencing["riscv"] = "^(fence|lr\\.|sc\\.)|\\.(aq|rl|aqrl)$"
+	fencing["arm"] = "^(d[ms]b|lda|stl|ldrex|strex)"
+	fencing["ppc"] = "^(lw|hw|i)?sync|^eieio|^l[bhwd]arx|^st[bhwd]cx"
+	fencing["s390"] = "^(cs|cds|csy|csg|cdsg|la[anox]g?|laalg?|ts)$"
+	fencing["mips"] = "^(sync|lld?|scd?)$"
+
+	jumping["x86"] = "^jmp$"
+	jumping["riscv"] = "^j$"
+	jumping["arm"] = "^b(\\.[nw])?$"
+	jumping["s390"] = "^(j|jg)$"
+	jumping["aarch64"] = jumping["ppc"] = jumping["mips"] = "^b$"
+
+	branching["x86"] = "^j"
+	branching["aarch64"] = "^(b\\.|cbn?z|tbn?z)"
+	branching["riscv"] = "^b"
+	branching["arm"] = "^(b(eq|ne|cs|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)|cbn?z)"
+	# Never taken, or to the next instruction: how code finds itself.
+	branching["ppc"] = "^(b(eq|ne|ge|le|gt|lt|ns|so|dnz|dz)[-+]?|bcl)$"
+	branching["mips"] = "^(b(eq|ne|ge|le|gt|lt)z?l?|bltzal)$"
+	branching["s390"] = "^(jg?n?[ehlmpoz]|jg?n?[hl]e|br[cx].*|c.*r?j.*)$"
+}
+
 function stores(m, s) {
-	if (isa ~ /x86/)
-		return stores_x86(m, s)
-	if (isa ~ /aarch64/)
-		return m ~ /^(st|swp|cas)/
-	return m ~ /^(f?s[bhwdq]|sc\..*|amo.*|c\.f?s[wd].*)$/
+	return isa == "x86" ? stores_x86(m, s) : m ~ storing[isa]
 }
 
 function fences(m, s) {
-	if (isa ~ /x86/)
+	if (isa == "x86")
 		return s ~ /^lock / || m ~ /^[lsm]fence/ ||
 			(m ~ /^xchg/ && s ~ /[(:]/)
-	if (isa ~ /aarch64/)
-		return m ~ /^(d[ms]b|lda|stl|ldx|stx|ld(add|clr|set|eor)|swp|cas)/
-	return m ~ /^(fence|lr\.|sc\.)|\.(aq|rl|aqrl)$/
+	return m ~ fencing[isa] || s ~ /^bcr? +1[45],/
 }
 
-function returns(m) { return m ~ /^ret/ }
-function jumps(m) {
-	return m == (isa ~ /x86/ ? "jmp" : isa ~ /aarch/ ? "b" : "j")
+function returns(m, s) {
+	return m ~ /^(ret.*|blr)$/ || s ~ /^(br +%r14|bx +lr|jr +ra)$/ ||
+		s ~ /^(pop|ldm).*pc}$/
 }
-function branches(m) {
-	return isa ~ /x86/ ? m ~ /^j/ : isa ~ /aarch/ ?
-		m ~ /^(b\.|cbn?z|tbn?z)/ : m ~ /^b/
-}
+function jumps(m) { return m ~ jumping[isa] }
+function branches(m) { return m ~ branching[isa] }
 function leaves(m) {
-	return m ~ /^(call|bl|blr|br|jal|jalr|jr|tail|ud|brk|udf|ebreak|unimp)/
+	return m ~ /^(call|bl|blr|blx|bx|br|bctrl?|bal|bras.*|bas.*|jal|jalr|jr|tail|ud|brk|udf|trap|ebreak|unimp|\.)/
 }
 
 # The instruction that a jump leads to, if it says which.
@@ -84,7 +114,11 @@ function target(i,	s) {
 function walk(f,	i, m, count, stored, fenced, taken) {
 	for (i = first[f]; of[i] == f; ) {
 		m = mnemonic(text[i])
-		if (returns(m)) {
+		if (returns(m, text[i])) {
+			if (isa == "mips") {	# the delay slot
+				count++
+				stored += stores(mnemonic(text[i + 1]))
+			}
 			print substr(f, 7) ".instructions=" count + 0
 			print substr(f, 7) ".stores=" stored + 0
 			print substr(f, 7) ".fences=" fenced + 0
@@ -98,6 +132,10 @@ function walk(f,	i, m, count, stored, fenced, taken) {
 		fenced += fences(m, text[i])
 		if (jumps(m)) {
 			taken++
+			if (isa == "mips") {
+				count++
+				stored += stores(mnemonic(text[i + 1]))
+			}
 			if (!(i = target(i)) || been[i]++)
 				break
 		} else if (leaves(m) && !branches(m)) {

@@ -2,7 +2,15 @@
 /* As a libc with the line has it, for architectures that have none yet. */
 #include <stdint.h>
 
+#if defined __s390__
+#define TLABI_OFFSET	0x80
+#elif defined __powerpc__
+#define TLABI_OFFSET	(-0x7000 - 192)
+#elif defined __mips__
+#define TLABI_OFFSET	(-0x7000 - 128)
+#else
 #define TLABI_OFFSET	(-128)
+#endif
 #define TLABI_REQUIRE	extern const unsigned char __tlabi_v1
 
 struct tlabi {
