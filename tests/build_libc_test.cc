@@ -508,6 +508,15 @@ TEST_F(BuildLibc, OtherHeadersAreNotFound)
 	expect_whole();
 }
 
+// make's variables, such as this one of check-programs, are in the environment,
+// from where configure takes its tools.
+TEST_F(BuildLibc, OtherToolsAreNotUsed)
+{
+	const outcome r = build_it("INSTALL=yes");
+	EXPECT_EQ(r.code, 0) << r.out;
+	expect_whole();
+}
+
 TEST_F(BuildLibc, EachWordOfTheCompilerIsLookedFor)
 {
 	outcome r = build_it("CC='no-such-ccache gcc'");
