@@ -128,8 +128,10 @@ TEST(Machine, RunsWhatIsBuiltForItAndIsWhatItSays)
 	outcome got = run({dir / "machine", file}, {{"MINE=1=2"}});
 	EXPECT_EQ(got.code, 7) << got;
 	EXPECT_EQ(got.text("release"), the_machine().release);
-	/* Of arm the kernel says which version. */
-	EXPECT_TRUE(got.text("isa").starts_with(the_machine().isa)) << got;
+	/* Of arm the kernel says which version, of mips64 no byte order. */
+	const std::string isa = the_machine().isa == "mips64el" ? "mips64" :
+		the_machine().isa;
+	EXPECT_TRUE(got.text("isa").starts_with(isa)) << got;
 	EXPECT_EQ(got.number("cpus"), the_machine().cpus);
 	EXPECT_EQ(got.text("file"), "content");
 	EXPECT_EQ(got.text("mine"), "1=2");
