@@ -135,19 +135,13 @@ static std::ostream &operator<<(std::ostream &to, const target &t)
 	return to << t.name;
 }
 
-static std::string targets_clang()
-{
-	return clang().empty() ? "clang" : clang();
-}
-
 static std::vector<target> targets()
 {
 	std::vector<target> all;
-	const std::string c = targets_clang();
 
 	for (const isa &i : isas()) {
 		all.push_back({i.name + "_gcc", i, {i.gcc()}});
-		all.push_back({i.name + "_clang", i, {c, i.clang_flag()}});
+		all.push_back({i.name + "_clang", i, {i.clang(), i.clang_flag()}});
 	}
 	return all;
 }
@@ -172,7 +166,7 @@ static strings librseq_for(const target &t)
 		const fs::path out = scratch_dir() / "examples" / t.isa.name /
 			(source.stem().string() + ".o");
 		outcome compiled = compile(strings{
-			targets_clang(), t.isa.clang_flag(),
+			t.isa.clang(), t.isa.clang_flag(),
 			"-x", "c++", "-nostdinc++", "-O2", "-c", source} +
 			recipe("RSEQ_CXXFLAGS") + rseq_include_flags(), out);
 		EXPECT_TRUE(compiled.ok()) << compiled;
@@ -187,7 +181,7 @@ TEST_P(OwnSectionOn, AnotherArchitectureCompilesAndRuns)
 	const target &t = GetParam();
 	const std::string qemu = t.isa.qemu();
 
-	for (const std::string &tool : {t.compiler[0], targets_clang(), qemu,
+	for (const std::string &tool : {t.compiler[0], t.isa.clang(), qemu,
 					t.isa.gcc()})
 		if (!have(tool))
 			GTEST_SKIP() << tool << " is not here";

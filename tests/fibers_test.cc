@@ -66,7 +66,7 @@ TEST_P(FibersElsewhere, FindTheThreadAnewAfterASwitch)
 	ASSERT_NE(i, all.end());
 	const strings compiler = GetParam().compiler == "gcc" ?
 		strings{i->gcc()} :
-		strings{clang_or_none(), i->clang_flag()};
+		strings{i->clang(), i->clang_flag()};
 
 	for (const std::string &tool : {compiler[0], i->gcc()})
 		if (!have(tool))

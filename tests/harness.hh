@@ -208,8 +208,10 @@ struct isa {
 	std::string triple;
 
 	std::string gcc() const { return triple + "-gcc"; }
+	/* A name that is not found, if there is none or it is too old. */
+	std::string clang() const;
 	std::string clang_flag() const { return "--target=" + triple; }
-	std::string qemu() const { return "qemu-" + name + "-static"; }
+	std::string qemu() const;
 };
 
 const std::vector<isa> &isas();

@@ -40,8 +40,8 @@ static std::vector<tools> all_targets()
 
 	for (const isa &i : isas()) {
 		all.push_back({i.name + "_gcc_bfd", i.gcc(), "", "bfd", {}});
-		all.push_back({i.name + "_clang_lld", clang_or_none(), "",
-			       "lld", {i.clang_flag()}});
+		all.push_back({i.name + "_clang_lld", i.clang(), "", "lld",
+			       {i.clang_flag()}});
 	}
 	return all;
 }

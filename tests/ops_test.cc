@@ -57,7 +57,7 @@ static std::vector<config> foreign()
 				flags.push_back("-marm");
 			add(all, {i.gcc()}, "c11", flags, i.name + "_gcc_",
 			    {i.qemu()});
-			add(all, {clang_or_none(), i.clang_flag()}, "c11",
+			add(all, {i.clang(), i.clang_flag()}, "c11",
 			    flags, i.name + "_clang_", {i.qemu()});
 			if (!have(i.gcc()))
 				all.back().missing = "no libc for " + i.name;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <sstream>
 #include <stdexcept>
 
@@ -233,6 +235,27 @@ fs::path rseq_probe(const libc &l, const link_mode &mode,
 			code.push_back(f);
 	return probe(l, mode, name, rseq_include_flags() + flags +
 		     strings{librseq(l, code)});
+}
+
+std::string isa::clang() const
+{
+	static std::map<std::string, bool> known;
+	static std::mutex one;
+	std::lock_guard lock(one);
+	const auto [at, fresh] = known.try_emplace(triple);
+
+	if (fresh && have(clang_or_none()))
+		at->second = run({clang_or_none(), clang_flag(), "-xc",
+				  "-fsyntax-only", "/dev/null"}).ok();
+	return at->second ? clang_or_none() : "clang for " + name;
+}
+
+/* Debian's have been static under the plain name since 13. */
+std::string isa::qemu() const
+{
+	const std::string plain = "qemu-" + name, other = plain + "-static";
+
+	return have(other) ? other : plain;
 }
 
 const std::vector<isa> &isas()
