@@ -24,6 +24,8 @@
 #endif
 #if !defined(RSEQ_SIG) && defined(__riscv)
 #define RSEQ_SIG 0xf1401073	/* before glibc had it */
+#elif !defined(RSEQ_SIG) && defined(__loongarch__)
+#define RSEQ_SIG 0x002a0010
 #endif
 
 unsigned int rseq_known_features_;

@@ -42,8 +42,9 @@ static code disassemble(const std::string &objdump, const fs::path &program)
 		i.text = line.substr(colon + 2);
 		size_t symbol = i.text.find(" <");
 		size_t before = i.text.find_last_of(" \t,", symbol - 1);
+		/* A remark names it for loongarch64, and data for others. */
 		if (symbol != i.text.npos && before != i.text.npos &&
-		    i.text.find("# ") == i.text.npos)
+		    (i.text.find("# ") == i.text.npos || i.text[0] == 'b'))
 			i.target = strtoull(i.text.c_str() + before + 1,
 					    nullptr, 16);
 		all[strtoull(line.c_str(), nullptr, 16)] = i;
@@ -274,6 +275,9 @@ static const target targets[] = {
 	{"mips64el", "mips64el-linux-gnuabi64-objdump",
 	 {"mips64el-linux-gnuabi64-gcc"}, 0x0350000d,
 	 {"ld\tt0,32(t3)", "jr\tt0", "nop"}},
+	{"loongarch64", "loongarch64-linux-gnu-objdump",
+	 {"loongarch64-linux-gnu-gcc"}, 0x002a0010,
+	 {"ld.d\t$t0, $t3, 32", "jr\t$t0"}},
 };
 
 /* One blank for the blanks behind a mnemonic, of which some have many. */

@@ -267,6 +267,7 @@ const std::vector<isa> &isas()
 		{"ppc64le", "powerpc64le-linux-gnu"},
 		{"s390x", "s390x-linux-gnu"},
 		{"mips64el", "mips64el-linux-gnuabi64"},
+		{"loongarch64", "loongarch64-linux-gnu"},
 	};
 	return all;
 }

@@ -21,6 +21,8 @@
 #elif defined(__mips64) && defined(__LP64__) && defined(__MIPSEL__) && \
 	!defined(__mips16) && !defined(__mips_micromips)
 #include "arch/mips64el.h"
+#elif defined(__loongarch_lp64)
+#include "arch/loongarch64.h"
 #else
 #include "arch/none.h"
 #endif

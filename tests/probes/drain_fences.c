@@ -36,6 +36,8 @@ static void on_call(int signal, siginfo_t *info, void *context)
 #elif defined __mips__
 	frame->uc_mcontext.gregs[2] = 0;
 	frame->uc_mcontext.gregs[7] = 0;	/* no error */
+#elif defined __loongarch__
+	frame->uc_mcontext.__gregs[4] = 0;
 #endif
 }
 

@@ -14,7 +14,7 @@
 /* What a commit has to itself, aligned to 16: its word, another, a block. */
 enum {
 	FIRST = 16, BLOCK = 32,
-#if defined __riscv || defined __mips__
+#if defined __riscv || defined __mips__ || defined __loongarch__
 	/* eight bytes at a time, or one if they are at odds */
 	SHORT = 24,
 #else	/* eight bytes at a time, and then one at a time */

@@ -55,6 +55,13 @@
 	"661:\n\t"							\
 	"addiu $24, $24, -1\n\t"					\
 	"bnez $24, 661b\n\t"
+#elif defined __loongarch__
+#define RSEQ_INJECT_CLOBBERS_	, "$r16"
+#define RSEQ_INJECT_							\
+	"ori $r16, $r0, 200\n"						\
+	"661:\n\t"							\
+	"addi.d $r16, $r16, -1\n\t"					\
+	"bnez $r16, 661b\n\t"
 #endif
 
 #endif

@@ -148,6 +148,12 @@ static const uint32_t trap[] = { 0x0000000d };
 #define TRAP_SIZE	4
 #define PC(context)	((context)->uc_mcontext.pc)
 
+#elif defined __loongarch__
+
+static const uint32_t trap[] = { 0x002a0000 };
+#define TRAP_SIZE	4
+#define PC(context)	((context)->uc_mcontext.__pc)
+
 #endif
 
 #ifndef TRAP_SIGNAL
