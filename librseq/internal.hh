@@ -2,6 +2,7 @@
 #pragma once
 
 #include <errno.h>
+#include <linux/posix_types.h>
 #include <stdint.h>
 
 /*
@@ -28,6 +29,11 @@ unsigned int recent_cpu();
 
 /* Whether a thread of this process has that id, as gettid() gives it. */
 bool thread_exists(uint32_t thread);
+
+/* futex(2)'s: a time_t of 8 bytes is too long for it where pointers have 4. */
+struct futex_time {
+	__kernel_long_t seconds, nanoseconds;
+};
 
 /*
  * Sleep while *word is seen, for 50 ms at most: whoever waits has to ask now

@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rseq/ring.h>
@@ -500,8 +499,8 @@ int rseq_ring_wait(struct rseq_ring *r, unsigned int ms) noexcept
 	}
 	for (unsigned int slept = 0; slept < ms;) {
 		const unsigned int now = told ? ms : nap;
-		const timespec patience = {(time_t)(now / 1000),
-					   (long)(now % 1000) * 1000000};
+		const futex_time patience = {(long)(now / 1000),
+					     (long)(now % 1000) * 1000000};
 		if (syscall(SYS_futex, r->waiting, FUTEX_WAIT, 1, &patience,
 			    nullptr, 0) != 0 && errno == EINTR)
 			return -EINTR;

@@ -2,7 +2,6 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "guard.hh"
@@ -28,7 +27,7 @@ bool thread_exists(uint32_t thread)
 
 void sleep_on(uint32_t *word, uint32_t seen, long nanoseconds)
 {
-	const timespec patience = {0, nanoseconds};
+	const futex_time patience = {0, nanoseconds};
 
 	if (syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &patience,
 		    nullptr, 0) != 0 &&

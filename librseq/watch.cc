@@ -293,13 +293,21 @@ const char *system_call_name(long number)
 		NAME(clone3) NAME(execve) NAME(exit) NAME(exit_group)
 		NAME(wait4) NAME(sched_yield) NAME(getcpu)
 		NAME(sched_getaffinity) NAME(sched_setaffinity)
-		NAME(clock_gettime) NAME(clock_nanosleep) NAME(nanosleep)
-		NAME(gettimeofday) NAME(getrandom) NAME(rt_sigaction)
+		NAME(nanosleep) NAME(getrandom) NAME(rt_sigaction)
 		NAME(rt_sigprocmask) NAME(rt_sigsuspend) NAME(ppoll)
 		NAME(epoll_pwait) NAME(socket) NAME(connect) NAME(accept4)
 		NAME(sendto) NAME(recvfrom) NAME(sendmsg) NAME(recvmsg)
 		NAME(membarrier) NAME(prctl) NAME(getrusage) NAME(times)
-		NAME(timer_settime) NAME(setitimer) NAME(statx) NAME(fsync)
+		NAME(setitimer) NAME(statx) NAME(fsync)
+/* Those of a time_t of 4 bytes have other names in musl. */
+#ifdef __NR_clock_gettime
+		NAME(clock_gettime) NAME(clock_nanosleep) NAME(gettimeofday)
+		NAME(timer_settime)
+#endif
+#ifdef __NR_clock_gettime64
+		NAME(clock_gettime64) NAME(clock_nanosleep_time64)
+		NAME(timer_settime64)
+#endif
 #ifdef __NR_poll
 		NAME(poll) NAME(epoll_wait) NAME(open) NAME(fork)
 #endif
