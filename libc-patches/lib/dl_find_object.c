@@ -7,6 +7,7 @@
 #include <link.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 
 struct dl_find_object {
 	unsigned long long flags;
@@ -45,11 +46,27 @@ static int look(struct dl_phdr_info *info, size_t size, void *arg)
 	return holds_pc && found->eh_frame;
 }
 
+/*
+ * The kernel's own object, which dl_iterate_phdr() leaves out of a static
+ * program: a signal handler returns to it where it has the trampoline, as on
+ * powerpc64le. It is linked to address 0.
+ */
+static int look_at_vdso(struct search *search)
+{
+	const ElfW(Ehdr) *vdso = (void *)getauxval(AT_SYSINFO_EHDR);
+
+	return vdso && look(&(struct dl_phdr_info){
+		.dlpi_addr = (uintptr_t)vdso,
+		.dlpi_phdr = (void *)((uintptr_t)vdso + vdso->e_phoff),
+		.dlpi_phnum = vdso->e_phnum,
+	}, 0, search);
+}
+
 int _dl_find_object(void *pc, struct dl_find_object *found)
 {
 	struct search search = { (uintptr_t)pc, found };
 
-	return dl_iterate_phdr(look, &search) ? 0 : -1;
+	return dl_iterate_phdr(look, &search) || look_at_vdso(&search) ? 0 : -1;
 }
 
 /*
