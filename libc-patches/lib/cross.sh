@@ -8,6 +8,8 @@ known_hosts() {
 	aarch64-linux-gnu glibc musl
 	riscv64-linux-gnu musl
 	s390x-linux-gnu musl
+	powerpc64le-linux-gnu musl
+	arm-linux-gnueabihf musl
 	END
 }
 

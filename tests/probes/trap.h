@@ -220,8 +220,11 @@ static void on_trap(int signal, siginfo_t *info, void *context)
 	++traps;
 	elsewhere += (uint64_t)PC(frame) != trapped_in->abort;
 	elsewhere += rseq_self()->rseq_cs != 0;
-#ifndef __riscv	/* in a static program gcc 12 gets through no signal frame
-		   of Linux 7.2, and so not to the section either */
+	/* Not in a static program of riscv64, in which gcc 12 gets through no
+	   signal frame of Linux 7.2, and so not to the section either; not with
+	   musl on 32-bit Arm, which has no unwind table for what handlers return
+	   to. */
+#if !defined __riscv && (!defined __arm__ || defined __GLIBC__)
 	cut += !stack_leads_to_main();
 #endif
 	if ((uintptr_t)PC(frame) - (uintptr_t)trapped_at <= TRAP_SIZE)
