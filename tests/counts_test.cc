@@ -78,6 +78,9 @@ static const std::vector<promise> on_x86_64_line = {
 }, on_mips64el_line = {
 	{"rseq_this_cpu", 3}, {"rseq_this_cpu_add", 23},
 	{"rseq_counter_add", 27}, {"guard_add", 66},
+}, on_loongarch64_line = {
+	{"rseq_this_cpu", 2}, {"rseq_this_cpu_add", 10},
+	{"rseq_counter_add", 13}, {"guard_add", 49},
 };
 
 /* By the names in isas(). */
@@ -85,6 +88,7 @@ static const std::map<std::string, std::vector<promise>> on_line = {
 	{"aarch64", on_aarch64_line}, {"riscv64", on_riscv64_line},
 	{"arm", on_arm_line}, {"ppc64le", on_ppc64le_line},
 	{"s390x", on_s390x_line}, {"mips64el", on_mips64el_line},
+	{"loongarch64", on_loongarch64_line},
 };
 
 static void expect_exactly(const outcome &got,
@@ -247,6 +251,14 @@ static const listing listings[] = {
 	 "      24:\tsync\n"
 	 "      28:\tjr\tra\n"
 	 "      2c:\tsd\tt2,0(t1)\n", 6, 2, 1, 1},
+	{"loongarch64", "elf64-loongarch",
+	 "      10:\tbltz        \t$t1, 32\t# 30 <count_op+0x20>\n"
+	 "      14:\tb           \t8\t# 1c <count_op+0xc>\n"
+	 "      18:\tbreak       \t0x0\n"
+	 "      1c:\tdbar        \t0x12\n"
+	 "      20:\tst.d        \t$t2, $t1, 0\n"
+	 "      24:\tstptr.w     \t$t2, $t1, 0\n"
+	 "      28:\tret\n", 5, 2, 1, 1},
 };
 
 INSTANTIATE_TEST_SUITE_P(, Walk, testing::ValuesIn(listings),

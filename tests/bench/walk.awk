@@ -11,7 +11,8 @@
 	isa = $NF ~ /x86/ ? "x86" : $NF ~ /aarch64/ ? "aarch64" :
 		$NF ~ /riscv/ ? "riscv" : $NF ~ /arm/ ? "arm" :
 		$NF ~ /powerpc/ ? "ppc" : $NF ~ /s390/ ? "s390" :
-		$NF ~ /mips/ ? "mips" : "unknown"
+		$NF ~ /mips/ ? "mips" : $NF ~ /loongarch/ ? "loongarch" :
+		"unknown"
 }
 /^[0-9a-f]+ <.*>:$/ {
 	name = substr($2, 2, length($2) - 3)
@@ -26,6 +27,8 @@
 	of[++n] = name
 	at[address[1]] = n
 	text[n] = substr($0, index($0, ":\t") + 2)
+	if (isa == "loongarch")	# where a branch leads to is a remark
+		sub(/[-0-9]+\t# /, "", text[n])
 	sub(/ *(#|\/\/|@) .*/, "", text[n])	# the disassembler's remarks
 	gsub(/\t/, " ", text[n])
 }
@@ -57,6 +60,7 @@ BEGIN {
 	storing["ppc"] = "^st"
 	storing["s390"] = "^(st(g|h|c|y|hy|cy|m|mg|rl|grl|e|d)?|a(g)?si|mv.*|[nox][ic])$"
 	storing["mips"] = "^(s[bhwd]|s[wd]c1|sc|scd)$"
+	storing["loongarch"] = "^(f?st(x|ptr)?\\.[bhwd]|fstx?\\.s|x?vst.*|sc\\..*|am.*)$"
 
 	fencing["aarch64"] = \
 		"^(d[ms]b|lda|stl|ldx|stx|ld(add|clr|set|eor)|swp|cas)"
@@ -65,12 +69,14 @@ BEGIN {
 	fencing["ppc"] = "^(lw|hw|i)?sync|^eieio|^l[bhwd]arx|^st[bhwd]cx"
 	fencing["s390"] = "^(cs|cds|csy|csg|cdsg|la[anox]g?|laalg?|ts)$"
 	fencing["mips"] = "^(sync|lld?|scd?)$"
+	fencing["loongarch"] = "^(dbar|ll\\.|sc\\.|am.*\\.[wd]$)"
 
 	jumping["x86"] = "^jmp$"
 	jumping["riscv"] = "^j$"
 	jumping["arm"] = "^b(\\.[nw])?$"
 	jumping["s390"] = "^(j|jg)$"
-	jumping["aarch64"] = jumping["ppc"] = jumping["mips"] = "^b$"
+	jumping["aarch64"] = jumping["ppc"] = jumping["mips"] = \
+		jumping["loongarch"] = "^b$"
 
 	branching["x86"] = "^j"
 	branching["aarch64"] = "^(b\\.|cbn?z|tbn?z)"
@@ -79,6 +85,7 @@ BEGIN {
 	# Never taken, or to the next instruction: how code finds itself.
 	branching["ppc"] = "^(b(eq|ne|ge|le|gt|lt|ns|so|dnz|dz)[-+]?|bcl)$"
 	branching["mips"] = "^(b(eq|ne|ge|le|gt|lt)z?l?|bltzal)$"
+	branching["loongarch"] = "^b(eq|ne|lt|ge|gt|le)(u|z)?$"
 	branching["s390"] = "^(jg?n?[ehlmpoz]|jg?n?[hl]e|br[cx].*|c.*r?j.*)$"
 }
 
@@ -90,6 +97,9 @@ function fences(m, s) {
 	if (isa == "x86")
 		return s ~ /^lock / || m ~ /^[lsm]fence/ ||
 			(m ~ /^xchg/ && s ~ /[(:]/)
+	# Behind a relaxed load: those of one address keep their order.
+	if (s ~ /^dbar +0x700$/)
+		return 0
 	return m ~ fencing[isa] || s ~ /^bcr? +1[45],/
 }
 
