@@ -297,6 +297,24 @@ TEST_P(Tree, AProgramFindsItself)
 		  sh((way.root ? "" : as_nobody()) + "id -u").out);
 }
 
+// One that names the system's loader, as those from elsewhere do.
+TEST_P(Tree, CppFindsItsLibrary)
+{
+	if (!musl || !fs::exists(root / "bin/tlabi-g++"))
+		GTEST_SKIP() << "no C++ library on this musl";
+	const std::string program = (dir / "cpp").string();
+	outcome r = sh("printf '#include <iostream>\n"
+		       "int main() { std::cout << 42; }' > " + program +
+		       ".cc && " + (root / "bin/tlabi-g++").string() + " -o " +
+		       program + " " + program + ".cc -Wl,-dynamic-linker=" +
+		       system.string() + " && ! readelf -d " + program +
+		       " | grep -E 'R(UN)?PATH'");
+	ASSERT_EQ(r.code, 0) << r;
+	r = sh(tree + program);
+	EXPECT_EQ(r.out, "42") << r;
+	EXPECT_EQ(sh("ls /tmp/tmp.*.paths").code, 2) << "a file is left";
+}
+
 TEST_P(Tree, TheExitStatusIsTheProgramS)
 {
 	EXPECT_EQ(sh(tree + "sh -c 'exit 7'").code, 7);
