@@ -8,6 +8,11 @@
 #error "rseq: the line of this architecture is at tp-128"
 #endif
 
+/* A thread pointer that is read anew by each section: see rseq(7), Fibers. */
+#ifdef RSEQ_FIBERS
+#define RSEQ_READ_TP_	"mv %0, tp"
+#endif
+
 #define RSEQ_CLOBBERS_	"t3", "t4", "t5", "t6"
 #define RSEQ_AREA_(field)	"%[" #field "](%[area])"
 #define RSEQ_VALUE_	"r"

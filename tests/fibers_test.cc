@@ -45,6 +45,7 @@ static std::ostream &operator<<(std::ostream &to, const reader &r)
 
 static const reader readers[] = {
 	{"aarch64", "gcc", "tpidr_el0"}, {"aarch64", "clang", "tpidr_el0"},
+	{"riscv64", "gcc", ", tp"}, {"riscv64", "clang", ", tp"},
 	{"mips64el", "gcc", "rdhwr"}, {"mips64el", "clang", "rdhwr"},
 	{"loongarch64", "gcc", "$r2"}, {"loongarch64", "clang", "$tp"},
 };
