@@ -30,10 +30,9 @@ TEST_P(Fibers, LoseNothingWhenTheyMoveBetweenThreads)
 }
 
 /*
- * On aarch64 the thread pointer is in a system register that compilers read
+ * How code reads the thread pointer where compilers read it, or a sum with it,
  * once in a function.  There is no rseq under qemu-user: the code is read.
  */
-/* How code reads the thread pointer where a compiler would keep it. */
 struct reader {
 	std::string isa, compiler, read;
 };
