@@ -41,6 +41,33 @@ TEST_P(Line, StockVariablesTellTheTruth)
 	EXPECT_EQ(got.number("rseq_size"), expected) << got;
 }
 
+/*
+ * Two threads on a cpu, each in the optimized mode, which is the line's, and
+ * asking for more of its time slice.
+ */
+class Slices : public VariantTest {
+};
+
+INSTANTIATE_TEST_SUITE_P(, Slices,
+	testing::ValuesIn(patched_variants({"pie", "static"})), variant_name);
+
+TEST_P(Slices, AreGrantedAndNothingIsLost)
+{
+	const outcome got = run({build_rseq("slices")});
+	constexpr int not_enabled = 524;	/* the kernel's ENOTSUPP */
+
+	ASSERT_TRUE(got.ok()) << got;
+	if (got.number("error") == EINVAL || got.number("error") == not_enabled) {
+		EXPECT_FALSE(the_machine().release.ends_with("-slice")) << got;
+		GTEST_SKIP() << the_machine().release
+			     << " has no time slice extension";
+	}
+	EXPECT_EQ(got.number("error"), 0) << got;
+	EXPECT_GT(got.number("granted"), 0) << got;
+	EXPECT_GT(got.number("yielded"), 0) << got;
+	EXPECT_EQ(got.number("sum"), got.number("adds")) << got;
+}
+
 /* glibc only, and not static: there they run before there is any thread. */
 class Resolver : public VariantTest {
 };
