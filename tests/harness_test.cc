@@ -177,6 +177,60 @@ TEST(Cells, AreListedIfOneIsNotKnown)
 	EXPECT_TRUE(has(got.err, "riscv64-7.2")) << got;
 }
 
+/* What one cell gave takes the place of its own row and of no other. */
+TEST(Cells, AreMergedIntoTheReportRowByRow)
+{
+	const fs::path top = scratch_dir() / "merge", here = top / "tests/vm",
+		vm = top / "build/vm", report = here / "report.md";
+	const std::string head = "# Kernels\n\nText of | its own.\n",
+		titles = "| machine | kernel | by | patched libcs | tests | s | "
+			"notes | on | commit |\n|---|---|---|---|---|---|---|---|---|\n",
+		load = "\n## Tests: `load`\n\n" + titles + "| amd64-6.1 | load |\n",
+		later = "| arm64-6.1 | x |\n", fresh = "| amd64-6.1 | new |\n",
+		mine = "\n## Tests: `Mine.*`\n\n" + titles + fresh,
+		costs = "\n## Many cpus\n\nText.\n\n| machine | online |\n|---|---|\n",
+		pretended = "| pretended | 64 |\n| pretended | 256 |\n\n![](cpus.svg)\n";
+	const auto merge = [&](const std::string &filter, const std::string &cell) {
+		return run({here / "run", "--merge", top, top, cell},
+			   {{"TLABI_BUILD=" + (top / "build").string(),
+			     "TLABI_VM_FILTER=" + filter}});
+	};
+
+	fs::remove_all(top);
+	fs::create_directories(here);
+	fs::create_directories(vm / "amd64-6.1");
+	for (const char *name : {"run", "cells", "merge.awk"})
+		fs::copy(source_dir() / "tests/vm" / name, here);
+	fs::create_directory_symlink(source_dir() / "libc-patches",
+				     top / "libc-patches");
+	std::ofstream(report) << head << "\n## Tests: `Mine.*`\n\n" << titles
+		<< "| amd64-5.10 | x |\n| amd64-6.1 | old |\n| gone | x |\n" << later
+		<< load << costs << "| amd64-6.1 | 2 |\n" << pretended;
+	const std::string before = content(report);
+
+	EXPECT_EQ(merge("Mine.*", "amd64-6.1").code, 1) << "it has not run";
+	EXPECT_EQ(content(report), before);
+	/* As the cell itself names its row. */
+	ASSERT_TRUE(run({"sh", "-c", "printf 'Mine.*\n| amd64-6.1 | new |\n' > "
+			 "\"$1/row-$(printf 'Mine.*' | cksum | tr ' ' -)\"",
+			 "sh", vm / "amd64-6.1"}).ok());
+	ASSERT_TRUE(merge("Mine.*", "amd64-6.1").ok());
+	EXPECT_EQ(content(report), head + "\n## Tests: `Mine.*`\n\n" + titles +
+		  "| amd64-5.10 | x |\n" + fresh + later + "| gone | x |\n" +
+		  load + costs + "| amd64-6.1 | 2 |\n" + pretended);
+	const std::string merged = content(report);
+	ASSERT_TRUE(merge("Mine.*", "amd64-6.1").ok());
+	EXPECT_EQ(content(report), merged) << "once more is the same";
+	EXPECT_EQ(merge("load", "amd64-6.1").code, 1) << "other tests";
+	EXPECT_EQ(content(report), merged);
+	/* A table that is not there yet, and a cost. */
+	std::ofstream(report) << head << load << costs << pretended;
+	std::ofstream(vm / "amd64-6.1/cost") << "| 4 |\n";
+	ASSERT_TRUE(merge("Mine.*", "amd64-6.1").ok());
+	EXPECT_EQ(content(report), head + load + mine + costs +
+		  "| amd64-6.1 | 4 |\n" + pretended);
+}
+
 /* ---- the tree ---- */
 
 static size_t width(const std::string &line)
