@@ -509,8 +509,7 @@ TEST_F(BuildLibc, OtherHeadersAreNotFound)
 	expect_whole();
 }
 
-// make's variables, such as this one of check-programs, are in the environment,
-// from where configure takes its tools.
+// make's variables are in the environment, from where configure takes its tools.
 TEST_F(BuildLibc, OtherToolsAreNotUsed)
 {
 	const outcome r = build_it("INSTALL=yes");

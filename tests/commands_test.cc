@@ -157,4 +157,19 @@ TEST(Completion, OfZshIsOne)
 	EXPECT_TRUE(got.ok()) << got;
 }
 
+/* make gives its variables to all that it runs: INSTALL=yes, as this once was
+   called, stood in for install(1) where a libc was configured. */
+TEST(Programs, AreInstalledByAVariableOfItsOwnName)
+{
+	const auto commands = [](const std::string &variable) {
+		const outcome got = run({ "make", "-n", "-C", build_dir(),
+					  "check-programs", variable });
+		EXPECT_TRUE(has(got.out, "tests/programs/run")) << got;
+		return got.out;
+	};
+
+	EXPECT_TRUE(has(commands("PROGRAMS_INSTALL=yes"), "--install"));
+	EXPECT_FALSE(has(commands("INSTALL=yes"), "--install"));
+}
+
 } // namespace
