@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which kernels librseq trusts to restart a section on arm64. */
+#include <algorithm>
+
 #include "harness.hh"
 
 #include "librseq/kernel.hh"
@@ -41,8 +43,9 @@ long occurrences(const std::string &text, const std::string &part)
  */
 TEST(Arm64Kernel, WithoutRestartsAndRseqCountersAreExact)
 {
-	const std::string gcc = "aarch64-linux-gnu-gcc",
-		gxx = "aarch64-linux-gnu-g++", qemu = "qemu-aarch64-static";
+	const isa &arm64 = *std::ranges::find(isas(), "aarch64", &isa::name);
+	const std::string gcc = arm64.gcc(), gxx = arm64.triple + "-g++",
+		qemu = arm64.qemu();
 	const fs::path dir = scratch_dir() / "kernel";
 	const std::string object = dir / "counter.o", program = dir / "counter";
 	strings sources;
