@@ -50,9 +50,10 @@ struct ring {
 	char *bytes;
 	size_t size;
 
+	/* That of a word, in a damaged file, too. */
 	char *at(uint64_t place) const
 	{
-		return bytes + ((uint32_t)place & (size - 1));
+		return bytes + ((uint32_t)place & (size - 8));
 	}
 };
 

@@ -191,6 +191,43 @@ TEST_P(Structures, CountersAnswerMisuse)
 	expect_no_mistake(of({"counters_api"}, in_mmap), 100);
 }
 
+/*
+ * Where a word that is not aligned is a fault.  There is no rseq under
+ * qemu-user, and its memory and system calls are the emulator's, too.
+ */
+class OtherArchitectures : public testing::TestWithParam<isa> {
+};
+
+TEST_P(OtherArchitectures, RingAnswersMisuse)
+{
+	const isa &to = GetParam();
+	const std::string gxx = to.triple + "-g++";
+	const strings flags = rseq_include_flags() + strings{"-O2"};
+	const fs::path dir = scratch_dir() / "structures" / to.name,
+		object = dir / "ring_api.o", program = dir / "ring_api";
+	strings sources;
+
+	for (const std::string &tool : {to.gcc(), gxx, to.qemu()})
+		if (!have(tool))
+			GTEST_SKIP() << tool << " is not here";
+	for (const std::string &name : recipe("RSEQ_SOURCES"))
+		if (name.ends_with(".cc"))
+			sources.push_back(source_dir() / name);
+	outcome got = compile(strings{to.gcc()} + flags + strings{
+		"-std=gnu11", "-c", probes_dir() / "ring_api.c"}, object);
+	ASSERT_TRUE(got.ok()) << got;
+	got = compile(strings{gxx} + flags + recipe("RSEQ_CXXFLAGS") +
+		      strings{"-static", "-pthread"} + sources +
+		      strings{object}, program);
+	ASSERT_TRUE(got.ok()) << got;
+	expect_no_mistake(run({to.qemu(), program, "emulated"}), 4000);
+}
+
+INSTANTIATE_TEST_SUITE_P(, OtherArchitectures,
+			 testing::Values(isa{"aarch64", "aarch64-linux-gnu"},
+					 isa{"arm", "arm-linux-gnueabihf"}),
+			 [](const auto &i) { return i.param.name; });
+
 /* All of this on a machine with 4096 cpus, which is pretended. */
 TEST(StructuresHere, DoTheSameOnALargeMachine)
 {
