@@ -7,9 +7,9 @@ known_hosts() {
 	x86_64-linux-gnu glibc musl
 	aarch64-linux-gnu glibc musl
 	riscv64-linux-gnu musl
-	s390x-linux-gnu musl
-	powerpc64le-linux-gnu musl
-	arm-linux-gnueabihf musl
+	s390x-linux-gnu glibc musl
+	powerpc64le-linux-gnu glibc musl
+	arm-linux-gnueabihf glibc musl
 	END
 }
 
