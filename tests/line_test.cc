@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The area is live and right from the first instruction of a program on. */
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <regex>
 
 #include "expect.hh"
 
@@ -132,18 +134,21 @@ TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
 	/* Of the constant offset, not of a register; musl copies the thread
 	   pointer first where the compiler cannot name it. */
 	static const std::map<std::string, const char *> reads = {
-		{"x86_64", "(mov +%fs:0x84,%eax)"},
-		{"aarch64", "(ldu?r\\tw[0-9]+, \\[x[0-9]+, #(?:-124|4)\\])"},
-		{"riscv64", "(lw\\ta[0-9],-124\\((?:tp|a5)\\))"},
-		{"s390x", "(lt?\\t%r[0-9],132\\(%r[0-9]\\))"},
-		{"ppc64le", "(lwz +r[0-9]+,-28860\\(r13\\))"},
-		{"arm", "(ldr(?:\\.w)?\\tr[0-9], \\[r[0-9], #-124\\])"},
+		{"x86_64", "mov +%fs:0x84,%eax"},
+		{"aarch64", "ldu?r\\tw[0-9]+, \\[x[0-9]+, #(?:-124|4)\\]"},
+		{"riscv64", "lw\\ta[0-9],-124\\((?:tp|a5)\\)"},
+		{"s390x", "lt?\\t%r[0-9],132\\(%r[0-9]\\)"},
+		{"ppc64le", "lwz +r[0-9]+,-28860\\(r13\\)"},
+		{"arm", "ldr(?:\\.w)?\\tr[0-9], \\[r[0-9], #-124\\]"},
 	};
 
 	if (!reads.contains(the_machine().isa))
 		GTEST_SKIP() << "not known of " << the_machine().isa;
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_NE(got.out.find("<sched_getcpu>:\n"), got.out.npos) << got;
-	EXPECT_EQ(all_matches(got.out, reads.at(the_machine().isa)).size(), 1u)
-		<< got;
+	/* The same one twice counts as two. */
+	const std::regex read(reads.at(the_machine().isa));
+	EXPECT_EQ(std::distance(std::sregex_iterator(got.out.begin(),
+						     got.out.end(), read),
+				std::sregex_iterator()), 1) << got;
 }
