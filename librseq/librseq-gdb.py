@@ -12,12 +12,16 @@ import struct
 
 import gdb
 
-# The register that is the thread pointer, the offset of the line from it, and
-# how many instructions it takes to arm a section, the last right before it.
+# The thread pointer, the offset of the line from it, and how many instructions
+# it takes to arm a section, the last right before it.
 ARCHITECTURES = {
-    "i386:x86-64": ("fs_base", 0x80, 2),
-    "aarch64": ("tpidr", -128, 3),
-    "riscv:rv64": ("tp", -128, 3),
+    "i386:x86-64": ("$fs_base", 0x80, 2),
+    "aarch64": ("$tpidr", -128, 3),
+    "riscv:rv64": ("$tp", -128, 3),
+    "s390:64-bit": ("(unsigned long)(unsigned)$acr0 << 32 | (unsigned)$acr1",
+                    0x80, 2),
+    "powerpc:common64": ("$r13", -0x7000 - 192, 5),
+    "Loongarch64": ("$r2", -128, 2),
 }
 
 
@@ -32,6 +36,15 @@ def architecture():
 
 def memory(address, size):
     return gdb.selected_inferior().read_memory(address, size).tobytes()
+
+
+def byte_order():
+    return "<" if "little" in gdb.execute("show endian", to_string=True) \
+        else ">"
+
+
+def unpacked(layout, data):
+    return struct.unpack(byte_order() + layout, data)
 
 
 def value(expression):
@@ -59,8 +72,8 @@ def words(name):
             line, gdb.execute("info files", to_string=True), re.M):
         count = (int(end, 16) - int(first, 16)) // 8
         try:
-            yield from struct.unpack("<%dQ" % count,
-                                     memory(int(first, 16), count * 8))
+            yield from unpacked("%dQ" % count,
+                                memory(int(first, 16), count * 8))
         except gdb.MemoryError:
             pass
 
@@ -111,8 +124,8 @@ class Section:
 
     def __init__(self, descriptor):
         self.descriptor = descriptor
-        self.start, length, self.abort = struct.unpack(
-            "<8x3Q", memory(descriptor, 32))
+        self.start, length, self.abort = unpacked(
+            "8x3Q", memory(descriptor, 32))
         self.commit = self.start + length
 
     def __contains__(self, pc):
@@ -175,7 +188,7 @@ class Section:
 
 def sections():
     found = []
-    for descriptor in words("__rseq_cs_ptr_array"):
+    for descriptor in set(words("__rseq_cs_ptr_array")):
         try:
             found.append(Section(descriptor))
         except gdb.MemoryError:
@@ -207,15 +220,14 @@ class Area:
         if not offset:
             raise gdb.GdbError("rseq: this libc has no rseq area")
         self.offset = offset
-        self.address = value("(unsigned long)$" + pointer)
+        self.address = value("(unsigned long)(%s)" % pointer)
         if self.address is None:
-            raise gdb.GdbError("rseq: gdb does not know the register " +
-                               pointer)
+            raise gdb.GdbError("rseq: gdb does not know " + pointer)
         self.address += offset
         try:
-            fields = struct.unpack("<IIQ4I16xII",
-                                   memory(self.address,
-                                          56 if self.line else 32).ljust(56))
+            fields = unpacked("IIQ4I16xII",
+                              memory(self.address,
+                                     56 if self.line else 32).ljust(56))
         except gdb.MemoryError:
             raise gdb.GdbError("rseq: this thread has no rseq area (yet)")
         self.__dict__.update(zip(self.FIELDS, fields))
@@ -231,7 +243,7 @@ class Area:
 
     def arm(self, descriptor):
         gdb.selected_inferior().write_memory(
-            self.address + 8, struct.pack("<Q", descriptor))
+            self.address + 8, struct.pack(byte_order() + "Q", descriptor))
 
 
 def named(descriptor):
@@ -411,23 +423,26 @@ def leave(section):
         return False
     pc = next(address for address, stop in stops.items() if stop is hit)
     if pc == section.abort:
-        follow_abort()
+        follow_abort(section)
     print("Section %s: %s" % (ways[pc], name))
     real_frame(gdb.newest_frame()).select()
     gdb.execute("frame")
     return True
 
 
-def follow_abort():
+def follow_abort(section):
     """Take the jump at the abort address, which is in no function, out of it.
 
     Not by a step, of which gdb would print where it ended.
     """
     code = gdb.selected_inferior().architecture().disassemble(
         program_counter())[0]["asm"]
-    jump = re.match(r"(?:jmp|b|j)\s+(0x[0-9a-f]+)\b", code)
+    jump = re.match(r"(?:jmp|b|j|jg)\s+(0x[0-9a-f]+)\b", code)
     if jump:
         gdb.execute("set var $pc = " + jump.group(1))
+    elif code.startswith("ld"):     # where to is behind the descriptor
+        gdb.execute("set var $pc = %d" % unpacked(
+            "Q", memory(section.descriptor + 32, 8)))
 
 
 class Entry(Stop):
