@@ -243,23 +243,25 @@ outcome run_elsewhere(const tree &in, const own_test &t)
 	const fs::path dir = name.parent_path(), file = name.filename();
 	const bool dynamic = !file.string().ends_with("-static");
 	const fs::path program = built(in, dir, file);
-	strings command = {program};
+	const std::string path = (in.l.root / "lib").string() + ":" +
+		program.parent_path().string();
+	strings command = {program}, env = t.env;
 
-	if (dynamic) {
+	env.push_back("TIMEOUTFACTOR=10");
+	if (!dynamic) {		/* for what it loads */
+		env.push_back("LD_LIBRARY_PATH=" + path);
+	} else {
 		/* What is to run there is in the tests' own folder. */
 		const fs::path loader = program.parent_path() / "ld.so";
 		fs::copy_file(in.l.loader(), loader,
 			      fs::copy_options::overwrite_existing);
-		command = {loader, "--library-path",
-			   (in.l.root / "lib").string() + ":" +
-			   program.parent_path().string(), program};
+		command = {loader, "--library-path", path, program};
 	}
 	if (t.runs_itself)
 		command = command + strings{"--"} + command;
 	if (*t.module)		/* as an argument, so that it is there */
 		command.push_back(built(in, dir, t.module));
-	return run(command, {t.env + strings{"TIMEOUTFACTOR=10"},
-			     std::chrono::seconds(300)});
+	return run(command, {env, std::chrono::seconds(300)});
 }
 
 /* What "make test t=NAME" of glibc prints is PASS, FAIL or UNSUPPORTED. */
