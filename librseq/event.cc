@@ -57,6 +57,13 @@ void take_token()
 
 #ifndef RSEQ_NO_SECTIONS_
 
+#define RSEQ_STORE_OPERANDS_						\
+	RSEQ_OPERAND(published, published),				\
+	RSEQ_IN(RSEQ_POINTER_, token), RSEQ_OPERAND(count, count),	\
+	RSEQ_IN(32, event), RSEQ_OPERAND(cpu, cpu), RSEQ_IN(32, none),	\
+	RSEQ_INPUT_(zero, RSEQ_VALUE_, 0), RSEQ_PLACE(v),		\
+	RSEQ_IN(RSEQ_POINTER_, newv)
+
 /*
  * The token is the descriptor of the range below, which is the only one that
  * looks for it: as long as it is there the range is armed, and each event that
@@ -81,6 +88,7 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 
 	if (rseq_this_cpu().n < 0)
 		return RSEQ_UNAVAILABLE;
+	RSEQ_BLOCK_(RSEQ_STORE_OPERANDS_)
 	__asm__ __volatile__ goto (
 		RSEQ_ADDRESS_
 		".Lrseq_start%=:\n\t"
@@ -98,10 +106,7 @@ enum rseq_result rseq_store_undisturbed_(uint32_t event, uintptr_t *v,
 		".size rseq_event_token_, 32\n\t"
 		".set rseq_event_token_, .Lrseq_cs%=\n\t"
 		:
-		: [published] "r" (published), RSEQ_IN(RSEQ_POINTER_, token),
-		  [count] "r" (count), RSEQ_IN(32, event), [cpu] "r" (cpu),
-		  RSEQ_IN(32, none), [zero] RSEQ_VALUE_ (0),
-		  RSEQ_PLACE(v), RSEQ_IN(RSEQ_POINTER_, newv)
+		: RSEQ_INPUTS_(RSEQ_STORE_OPERANDS_)
 		: "memory", RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_
 		: abort, disturbed);
 	return RSEQ_COMMITTED;

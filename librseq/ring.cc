@@ -185,7 +185,7 @@ RSEQ_SECTION_IF(rseq_ring_put_, cpu,
 	RSEQ_THEN(RSEQ_COPY(bytes, src, len))
 	RSEQ_COMMIT(RSEQ_STORE_RELEASE(64, then, RSEQ_V(v))),
 	RSEQ_PLACE(v), RSEQ_IN(64, next), RSEQ_PLACE(bytes),
-	RSEQ_IN(64, word), [src] "r" (src), [len] "r" (len),
+	RSEQ_IN(64, word), RSEQ_OPERAND(src, src), RSEQ_OPERAND(len, len),
 	RSEQ_IN(64, then))
 #endif
 

@@ -77,6 +77,8 @@ static const std::map<std::string, foreign_promise> on_line = {
 			 {"rseq_this_cpu_add", 8}, {"rseq_counter_add", 12}}}},
 	{"arm", {3, {{"rseq_this_cpu", 2}, {"rseq_this_cpu_add", 15},
 		     {"rseq_counter_add", 19}, {"guard_add", 45}}}},
+	{"i386", {9, {{"rseq_this_cpu", 1}, {"rseq_this_cpu_add", 27},
+		      {"rseq_counter_add", 36}, {"guard_add", 78}}}},
 	{"ppc64le", {4, {{"rseq_this_cpu", 2}, {"rseq_this_cpu_add", 21},
 			 {"rseq_counter_add", 26}, {"guard_add", 74}}}},
 	{"s390x", {3, {{"rseq_this_cpu", 5}, {"rseq_this_cpu_add", 14},
@@ -215,6 +217,15 @@ static const listing listings[] = {
 	 "      40:\tlea    0x8(%rdi),%rcx        # 1234 <x>\n"
 	 "      44:\tmov    %rdx,(%rdi,%r10,1)\n"
 	 "      48:\tret\n", 8, 3, 1, 1},
+	{"i386", "elf32-i386",
+	 "      10:\tcall   100 <__x86.get_pc_thunk.ax>\n"
+	 "      15:\tadd    $0x2ff0,%eax\n"
+	 "      1a:\tpush   %esi\n"
+	 "      1b:\tmov    %gs:0x84,%eax\n"
+	 "      21:\tjs     30 <count_op+0x20>\n"
+	 "      23:\tadd    %ecx,(%edx)\n"
+	 "      25:\tpop    %esi\n"
+	 "      26:\tret\n", 9, 3, 0, 0},
 	{"aarch64", "elf64-littleaarch64",
 	 "      10:\tldr\tx15, [x0]\n"
 	 "      14:\tb.ne\t30 <count_op+0x20>  // b.any\n"

@@ -135,6 +135,7 @@ TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
 	   pointer first where the compiler cannot name it. */
 	static const std::map<std::string, const char *> reads = {
 		{"x86_64", "mov +%fs:0x84,%eax"},
+		{"i386", "mov +%gs:0x84,%eax"},
 		{"aarch64", "ldu?r\\tw[0-9]+, \\[x[0-9]+, #(?:-124|4)\\]"},
 		{"riscv64", "lw\\ta[0-9],-124\\((?:tp|a5)\\)"},
 		{"s390x", "lt?\\t%r[0-9],132\\(%r[0-9]\\)"},

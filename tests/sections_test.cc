@@ -243,6 +243,42 @@ TEST_P(AbortPoints, EachInstructionOfACommitRestartsIt)
 	EXPECT_LT(got.number("spurious"), got.number("points") / 2) << got;
 }
 
+/* i386's programs run under x86-64's kernel, and it restarts them as well. */
+TEST(AbortPointsOfI386, EachInstructionRestartsItsSection)
+{
+	const std::string m32 = "-m32";
+	const strings includes = {"-idirafter",
+				  "/usr/include/x86_64-linux-gnu"};
+
+	if (the_machine().isa != "x86_64")
+		GTEST_SKIP() << "only x86-64's kernel runs them";
+	if (!fs::exists("/usr/lib32/crt1.o"))
+		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
+	for (const std::string probe : {"abort_points", "commit_points"})
+		for (const strings &how : {strings{"-fPIE", "-pie"},
+					   strings{"-fno-pie", "-no-pie",
+						   "-fno-omit-frame-pointer"}}) {
+			const strings flags = strings{m32, how[0]} + includes;
+			const fs::path out = scratch_dir() / "sections" /
+				("i386_" + probe + how[1]);
+			outcome built = compile(strings{cc(), m32} + how +
+				includes + rseq_include_flags() + strings{
+				"-std=gnu11", "-O2", "-Wall", "-Wextra",
+				"-Werror", "-pthread",
+				probes_dir() / (probe + ".c"),
+				librseq(libcs().front(), flags)}, out);
+			ASSERT_TRUE(built.ok()) << built;
+			outcome got = run_with_traps(out);
+			ASSERT_TRUE(got.ok()) << got;
+			EXPECT_EQ(got.number("wrong"), 0) << got;
+			EXPECT_EQ(got.number("sections"),
+				  got.number("operations")) << got;
+			EXPECT_EQ(got.number("ends"),
+				  got.number("operations")) << got;
+			EXPECT_GT(got.number("points"), 100) << got;
+		}
+}
+
 /* ---- the arrays ---- */
 
 struct target {
@@ -267,6 +303,7 @@ static const target targets[] = {
 	 0xf1401073},
 	{"arm", "arm-linux-gnueabihf-objdump", {"arm-linux-gnueabihf-gcc"},
 	 0xe7f5def3},
+	{"i386", "i686-linux-gnu-objdump", {"i686-linux-gnu-gcc"}, 0x53053053},
 	{"ppc64le", "powerpc64le-linux-gnu-objdump",
 	 {"powerpc64le-linux-gnu-gcc"}, 0x0fe5000b,
 	 {"ld\tr12,32(r11)", "mtctr\tr12", "bctr"}},

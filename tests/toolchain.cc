@@ -264,6 +264,7 @@ const std::vector<isa> &isas()
 		{"aarch64", "aarch64-linux-gnu"},
 		{"riscv64", "riscv64-linux-gnu"},
 		{"arm", "arm-linux-gnueabihf"},
+		{"i386", "i686-linux-gnu"},
 		{"ppc64le", "powerpc64le-linux-gnu"},
 		{"s390x", "s390x-linux-gnu"},
 		{"mips64el", "mips64el-linux-gnuabi64"},

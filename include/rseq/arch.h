@@ -8,6 +8,8 @@
  */
 #if defined(__x86_64__) && !defined(__ILP32__)
 #include "arch/x86_64.h"
+#elif defined(__i386__)
+#include "arch/i386.h"
 #elif defined(__aarch64__) && !defined(__ILP32__)
 #include "arch/aarch64.h"
 #elif defined(__riscv) && __riscv_xlen == 64

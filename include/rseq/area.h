@@ -35,7 +35,8 @@ TLABI_REQUIRE;
 /* Does every such glibc have an area here?  Elsewhere the port came later. */
 #if !defined(RSEQ_LIBC_STOCK_) || \
 	!((defined(__x86_64__) && !defined(__ILP32__)) || \
-	  defined(__aarch64__) || defined(__arm__) || defined(__powerpc__) || \
+	  defined(__i386__) || defined(__aarch64__) || \
+	  defined(__arm__) || defined(__powerpc__) || \
 	  defined(__s390x__) || defined(__mips__))
 #define RSEQ_OWN_AREA_ 1
 #endif

@@ -104,8 +104,8 @@ RSEQ_FRAME_(rseq_cache_push_, this_cpu,
 	RSEQ_THEN(RSEQ_INC_)
 	RSEQ_COMMIT(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_HERE_)),
 	RSEQ_DIFFERENT_LABEL_, RSEQ_DIFFERENT_RESULT_,
-	RSEQ_PLACE(v), [capacity] RSEQ_VALUE_ (capacity),
-	[object] "r" (object))
+	RSEQ_PLACE(v), RSEQ_INPUT_(capacity, RSEQ_VALUE_, capacity),
+	RSEQ_OPERAND(object, object))
 
 /* Get an object; NULL: the source has none.  Always completes. */
 static inline void *rseq_cache_get(struct rseq_cache *c)

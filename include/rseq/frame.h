@@ -79,11 +79,12 @@ void rseq_misaligned_(void) RSEQ_NOTHROW_ __attribute__((__error__(
 
 /* A place in memory, a place for a result, a value. */
 #define RSEQ_PLACE(v)							\
-	[v] "r" ((rseq_touch_(v, sizeof *(v)), rseq_aligned_(v)))
+	RSEQ_INPUT_(v, "r", (rseq_touch_(v, sizeof *(v)), rseq_aligned_(v)))
 #define RSEQ_RESULT(v)							\
-	[v] "r" ((rseq_touch_(v, sizeof *(v)),				\
-		  rseq_fill_(v, sizeof *(v)), rseq_aligned_(v)))
-#define RSEQ_IN(w, x)		[x] RSEQ_VALUE_ (RSEQ_REG_(w, x))
+	RSEQ_INPUT_(v, "r", (rseq_touch_(v, sizeof *(v)),		\
+			     rseq_fill_(v, sizeof *(v)), rseq_aligned_(v)))
+#define RSEQ_IN(w, x)		RSEQ_INPUT_(x, RSEQ_VALUE_, RSEQ_REG_(w, x))
+#define RSEQ_OPERAND(name, x)	RSEQ_INPUT_(name, "r", x)
 
 /* ---- where ---- */
 
@@ -108,11 +109,12 @@ void rseq_misaligned_(void) RSEQ_NOTHROW_ __attribute__((__error__(
 #ifndef RSEQ_ID_
 #define RSEQ_ID_	"r"	/* the constraint of an id */
 #endif
-#define RSEQ_INDEX_OPERAND_(index)	[index] RSEQ_FIELD_(index)
 #define RSEQ_OPERANDS_cpu_						\
-	RSEQ_INDEX_OPERAND_(cpu_id), [id] RSEQ_ID_ (RSEQ_REG_(32, id.n))
+	RSEQ_INDEX_OPERAND_(cpu_id),					\
+	RSEQ_INPUT_(id, RSEQ_ID_, RSEQ_REG_(32, id.n))
 #define RSEQ_OPERANDS_cid_						\
-	RSEQ_INDEX_OPERAND_(mm_cid), [id] RSEQ_ID_ (RSEQ_REG_(32, id.n))
+	RSEQ_INDEX_OPERAND_(mm_cid),					\
+	RSEQ_INPUT_(id, RSEQ_ID_, RSEQ_REG_(32, id.n))
 #define RSEQ_OPERANDS_this_cpu_	RSEQ_INDEX_OPERAND_(cpu_id)
 #define RSEQ_OPERANDS_this_cid_	RSEQ_INDEX_OPERAND_(mm_cid)
 

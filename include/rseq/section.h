@@ -143,7 +143,7 @@
 	".uleb128 1\n\t"						\
 	".byte 0x1b\n\t"						\
 	".byte 0x0c, " RSEQ_UNWIND_(RSEQ_CFA_)	/* def_cfa sp, 0 */	\
-	".byte 0x10, " RSEQ_UNWIND_(RSEQ_SAVED_) /* expression: + 32 */	\
+	".byte " RSEQ_UNWIND_(RSEQ_SAVED_)	/* expression: + 32 */	\
 	".balign 8\n"							\
 	".Lrseq_cie_end%=:\n\t"						\
 	".4byte .Lrseq_fde_end%= - .Lrseq_fde%=\n"			\
@@ -158,7 +158,10 @@
 /* RSEQ_UNWIND_: the DWARF numbers of return address, sp and descriptor. */
 #define RSEQ_RETURN_(ra, sp, cs)	#ra "\n\t"
 #define RSEQ_CFA_(ra, sp, cs)		#sp ", 0\n\t"
-#define RSEQ_SAVED_(ra, sp, cs)		#ra ", 2, 0x70 + " #cs ", 32\n\t"
+#ifndef RSEQ_SAVED_
+#define RSEQ_SAVED_(ra, sp, cs)						\
+	"0x10, " #ra ", 2, 0x70 + " #cs ", 32\n\t"
+#endif
 #else
 #define RSEQ_FRAME_INFO_
 #endif
@@ -172,6 +175,16 @@
 
 #ifndef RSEQ_REG_
 #define RSEQ_REG_(w, x)		(x)
+#endif
+
+/* An operand; an ISA with few registers has a block of them in memory. */
+#ifndef RSEQ_INPUT_
+#define RSEQ_INPUT_(name, constraint, x)	[name] constraint (x)
+#define RSEQ_INDEX_OPERAND_(index)	[index] RSEQ_FIELD_(index)
+#define RSEQ_AREA_INPUTS_						\
+	[area] RSEQ_BASE_, [rseq_cs] RSEQ_FIELD_(rseq_cs)
+#define RSEQ_BLOCK_(...)
+#define RSEQ_INPUTS_(...)	__VA_ARGS__
 #endif
 
 /* There is one such place: that of the word v. */
@@ -219,6 +232,8 @@
 #define RSEQ_RUN_(body, operands, ... /* labels */)			\
 	RSEQ_RUN_WITH_("memory", body, RSEQ_WITH_(operands), __VA_ARGS__)
 #define RSEQ_RUN_WITH_(clobber, body, operands, ... /* labels */)	\
+{									\
+	RSEQ_BLOCK_(RSEQ_AREA_INPUTS_, operands)			\
 	__asm__ __volatile__ goto (					\
 		RSEQ_ADDRESS_						\
 		RSEQ_PUBLISH_						\
@@ -227,10 +242,10 @@
 		RSEQ_STUB_						\
 		RSEQ_DESCRIPTOR_					\
 		:							\
-		: [area] RSEQ_BASE_, [rseq_cs] RSEQ_FIELD_(rseq_cs),	\
-		  operands						\
+		: RSEQ_INPUTS_(RSEQ_AREA_INPUTS_, operands)		\
 		: "memory", clobber, RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_ \
-		: __VA_ARGS__)
+		: __VA_ARGS__);						\
+}
 
 #endif
 

@@ -44,8 +44,9 @@ RSEQ_SECTION_IF(name, where,						\
 	RSEQ_THEN(RSEQ_COPY(dst, src, len))				\
 	RSEQ_COMMIT(verb(w, newv, RSEQ_V(v))),				\
 	RSEQ_PLACE(v), RSEQ_IN(w, expect), RSEQ_IN(w, newv),		\
-	[dst] "r" ((rseq_touch_(dst, len), rseq_fill_(dst, len), dst)),	\
-	[src] "r" (src), [len] "r" (len))
+	RSEQ_OPERAND(dst, (rseq_touch_(dst, len), rseq_fill_(dst, len),	\
+			   dst)),					\
+	RSEQ_OPERAND(src, src), RSEQ_OPERAND(len, len))
 RSEQ_BY_ID_(RSEQ_PER_POINTER_, RSEQ_MAKE_, rseq_copy, RSEQ_STORE_)
 RSEQ_BY_ID_(RSEQ_PER_POINTER_, RSEQ_MAKE_, rseq_copy_release,
 	    RSEQ_STORE_RELEASE_)

@@ -217,7 +217,7 @@ RSEQ_INLINE_ void rseq_held_store_64_(uint64_t *v, uint64_t newv)
 /* guard->word = next; an ISA may add 2 to it and need no register for next. */
 #ifndef RSEQ_NEXT_
 #define RSEQ_NEXT_		RSEQ_STORE_(RSEQ_POINTER_, next, RSEQ_V(guard))
-#define RSEQ_NEXT_OPERAND_	[next] RSEQ_VALUE_ (word + 2)
+#define RSEQ_NEXT_OPERAND_	RSEQ_INPUT_(next, RSEQ_VALUE_, word + 2)
 #endif
 
 #define RSEQ_COMMITS_(name, parameters, wide, held, body, ...)		\
@@ -310,8 +310,9 @@ RSEQ_COMMITS_(name,							\
 	rseq_copy_shared_(dst, src, len); RSEQ_HELD_STORE_(w, v, newv),	\
 	RSEQ_THEN(RSEQ_COPY(dst, src, len))				\
 	RSEQ_COMMIT(RSEQ_STORE_RELEASE(w, newv, RSEQ_V(v))),		\
-	[dst] "r" ((rseq_touch_(dst, len), dst)), [src] "r" (src),	\
-	[len] "r" (len), RSEQ_PLACE(v), RSEQ_IN(w, newv))
+	RSEQ_OPERAND(dst, (rseq_touch_(dst, len), dst)),		\
+	RSEQ_OPERAND(src, src), RSEQ_OPERAND(len, len),			\
+	RSEQ_PLACE(v), RSEQ_IN(w, newv))
 RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block_fit, 32), 32, uint32_t)
 RSEQ_MAKE_(RSEQ_NAME_(rseq_commit_block_fit, 64), 64, uint64_t)
 #undef RSEQ_MAKE_

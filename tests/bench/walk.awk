@@ -8,7 +8,7 @@
 # says so.
 
 /file format/ {
-	isa = $NF ~ /x86/ ? "x86" : $NF ~ /aarch64/ ? "aarch64" :
+	isa = $NF ~ /x86|i386/ ? "x86" : $NF ~ /aarch64/ ? "aarch64" :
 		$NF ~ /riscv/ ? "riscv" : $NF ~ /arm/ ? "arm" :
 		$NF ~ /powerpc/ ? "ppc" : $NF ~ /s390/ ? "s390" :
 		$NF ~ /mips/ ? "mips" : $NF ~ /loongarch/ ? "loongarch" :
@@ -148,6 +148,9 @@ function walk(f,	i, m, count, stored, fenced, taken) {
 			}
 			if (!(i = target(i)) || been[i]++)
 				break
+		} else if (text[i] ~ /get_pc_thunk/) {
+			count += 2	# where i386 is: mov, ret
+			i++
 		} else if (leaves(m) && !branches(m)) {
 			break
 		} else {

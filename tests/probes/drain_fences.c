@@ -22,6 +22,8 @@ static void on_call(int signal, siginfo_t *info, void *context)
 	++fences;
 #if defined __x86_64__
 	frame->uc_mcontext.gregs[REG_RAX] = 0;
+#elif defined __i386__
+	frame->uc_mcontext.gregs[REG_EAX] = 0;
 #elif defined __aarch64__
 	frame->uc_mcontext.regs[0] = 0;
 #elif defined __riscv

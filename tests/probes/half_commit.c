@@ -82,7 +82,7 @@ static enum rseq_result commit_slowly(struct rseq_transaction *t, intptr_t *v,
 		RSEQ_COMMIT(RSEQ_STORE(64, newv, RSEQ_V(v))),
 		RSEQ_WITH_(RSEQ_OPERANDS_cpu_, RSEQ_PLACE(guard),
 			   RSEQ_IN(64, word), RSEQ_IN(64, next),
-			   [hold] "r" (&hold), RSEQ_PLACE(v),
+			   RSEQ_OPERAND(hold, &hold), RSEQ_PLACE(v),
 			   RSEQ_IN(64, newv)),
 		abort, conflict);
 	return RSEQ_COMMITTED;

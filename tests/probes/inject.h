@@ -13,6 +13,13 @@
 	"661:\n\t"							\
 	"subl $1, %%r9d\n\t"						\
 	"jnz 661b\n\t"
+#elif defined __i386__
+#define RSEQ_INJECT_CLOBBERS_	, "edi"
+#define RSEQ_INJECT_							\
+	"movl $200, %%edi\n"						\
+	"661:\n\t"							\
+	"subl $1, %%edi\n\t"						\
+	"jnz 661b\n\t"
 #elif defined __aarch64__
 #define RSEQ_INJECT_CLOBBERS_	, "x12"
 #define RSEQ_INJECT_							\

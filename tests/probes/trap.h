@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #endif
 #include <elf.h>
+#include <link.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ static inline const struct descriptor *published(void)
 	return NULL;
 }
 
-#ifdef __x86_64__
+#if defined __x86_64__ || defined __i386__
 
 static uintptr_t *instructions;
 static size_t instruction_count;
@@ -57,9 +58,9 @@ static size_t instruction_count;
 /* How far from where it was linked this program is loaded. */
 static uintptr_t load_bias(void)
 {
-	const Elf64_Phdr *p = (const Elf64_Phdr *)getauxval(AT_PHDR);
+	const ElfW(Phdr) *p = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 
-	for (uintptr_t header = (uintptr_t)p - sizeof(Elf64_Ehdr);; ++p)
+	for (uintptr_t header = (uintptr_t)p - sizeof(ElfW(Ehdr));; ++p)
 		if (p->p_type == PT_LOAD)
 			return header - p->p_vaddr;
 }
@@ -98,7 +99,11 @@ static uintptr_t next_instruction(uintptr_t at)
 
 static const unsigned char trap[] = { 0xcc };
 #define TRAP_SIZE	1
+#ifdef __x86_64__
 #define PC(context)	((context)->uc_mcontext.gregs[REG_RIP])
+#else
+#define PC(context)	((context)->uc_mcontext.gregs[REG_EIP])
+#endif
 
 #elif defined __aarch64__
 
@@ -160,7 +165,7 @@ static const uint32_t trap[] = { 0x002a0000 };
 #define TRAP_SIGNAL	SIGTRAP
 #endif
 
-#ifndef __x86_64__
+#if !defined __x86_64__ && !defined __i386__
 static int prepare(const char *unused)
 {
 	(void)unused;
@@ -218,7 +223,7 @@ static void on_trap(int signal, siginfo_t *info, void *context)
 	(void)signal, (void)info;
 	write_code(was);
 	++traps;
-	elsewhere += (uint64_t)PC(frame) != trapped_in->abort;
+	elsewhere += (uintptr_t)PC(frame) != trapped_in->abort;
 	elsewhere += rseq_self()->rseq_cs != 0;
 	/* Not in a static program of riscv64, in which gcc 12 gets through no
 	   signal frame of Linux 7.2, and so not to the section either; not with

@@ -2,7 +2,7 @@
 /* As a libc with the line has it, for architectures that have none yet. */
 #include <stdint.h>
 
-#if defined __s390__
+#if defined __s390__ || defined __i386__
 #define TLABI_OFFSET	0x80
 #elif defined __powerpc__
 #define TLABI_OFFSET	(-0x7000 - 192)
