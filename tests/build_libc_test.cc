@@ -374,7 +374,8 @@ TEST_F(BuildLibc, UnknownHostListsTheKnownOnes)
 	EXPECT_TRUE(has(r.out, "unknown --host m68k-linux-gnu; known are "
 			       "x86_64-linux-gnu aarch64-linux-gnu "
 			       "riscv64-linux-gnu s390x-linux-gnu "
-			       "powerpc64le-linux-gnu arm-linux-gnueabihf\n"))
+			       "powerpc64le-linux-gnu arm-linux-gnueabihf "
+			       "i686-linux-gnu mips64el-linux-gnuabi64\n"))
 		<< r.out;
 
 	r = build("--host=riscv64-linux-gnu musl-0.1", "CC='gcc -O1'");

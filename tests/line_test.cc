@@ -138,6 +138,7 @@ TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
 		{"i386", "mov +%gs:0x84,%eax"},
 		{"aarch64", "ldu?r\\tw[0-9]+, \\[x[0-9]+, #(?:-124|4)\\]"},
 		{"riscv64", "lw\\ta[0-9],-124\\((?:tp|a5)\\)"},
+		{"mips64el", "lw\\tv[01],-28796\\(v[01]\\)"},
 		{"s390x", "lt?\\t%r[0-9],132\\(%r[0-9]\\)"},
 		{"ppc64le", "lwz +r[0-9]+,-28860\\(r13\\)"},
 		{"arm", "ldr(?:\\.w)?\\tr[0-9], \\[r[0-9], #-124\\]"},

@@ -10,6 +10,8 @@ known_hosts() {
 	s390x-linux-gnu glibc musl
 	powerpc64le-linux-gnu glibc musl
 	arm-linux-gnueabihf glibc musl
+	i686-linux-gnu musl
+	mips64el-linux-gnuabi64 musl
 	END
 }
 
@@ -54,6 +56,7 @@ debian_name() {
 	case $host in
 	aarch64-*) echo arm64 ;;
 	arm-*) echo armhf ;;
+	i686-*) echo i386 ;;
 	powerpc64le-*) echo ppc64el ;;
 	x86_64-*) echo amd64 ;;
 	*) echo "${host%%-*}" ;;
