@@ -513,7 +513,7 @@ TEST_F(BuildLibc, OtherHeadersAreNotFound)
 // make's variables are in the environment, from where configure takes its tools.
 TEST_F(BuildLibc, OtherToolsAreNotUsed)
 {
-	const outcome r = build_it("INSTALL=yes");
+	const outcome r = build_it("INSTALL=yes CXX=false");
 	EXPECT_EQ(r.code, 0) << r.out;
 	expect_whole();
 }
