@@ -125,6 +125,27 @@ TEST_P(Libc, HeaderShowsTheSameNamesOnEach)
 			  "TLABI_STATUS_VERSION", "TLABI_VERSION"}));
 }
 
+/* So that fork(2), after which the kernel writes to the line in parent and
+   child, has no more pages to copy than without. */
+TEST_P(Libc, IsOnThePageThatAForkedChildWritesTo)
+{
+	if (libc().family != family::musl)
+		GTEST_SKIP() << "of musl";
+	const outcome got = run({tool("nm"), libc().root / "lib/libc.so"});
+	std::set<std::string> pages;
+
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *name : {"builtin_tls", "__thread_list_lock", "__libc",
+				 "maplock"}) {
+		const auto found = all_matches(got.out,
+			std::string("([0-9a-f]+) [bd] ") + name + "\n");
+		ASSERT_EQ(found.size(), 1u) << name;
+		pages.insert(found.begin()->substr(0,
+						   found.begin()->size() - 3));
+	}
+	EXPECT_EQ(pages.size(), 1u) << got;
+}
+
 TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
 {
 	const fs::path file = libc().root / "lib" /
