@@ -375,7 +375,8 @@ TEST_F(BuildLibc, UnknownHostListsTheKnownOnes)
 			       "x86_64-linux-gnu aarch64-linux-gnu "
 			       "riscv64-linux-gnu s390x-linux-gnu "
 			       "powerpc64le-linux-gnu arm-linux-gnueabihf "
-			       "i686-linux-gnu mips64el-linux-gnuabi64\n"))
+			       "i686-linux-gnu mips64el-linux-gnuabi64 "
+			       "loongarch64-linux-gnu\n"))
 		<< r.out;
 
 	r = build("--host=riscv64-linux-gnu musl-0.1", "CC='gcc -O1'");

@@ -160,6 +160,7 @@ TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
 		{"aarch64", "ldu?r\\tw[0-9]+, \\[x[0-9]+, #(?:-124|4)\\]"},
 		{"riscv64", "lw\\ta[0-9],-124\\((?:tp|a5)\\)"},
 		{"mips64el", "lw\\tv[01],-28796\\(v[01]\\)"},
+		{"loongarch64", "ld(?:ptr)?\\.w +\t\\$a0, \\$tp, -124"},
 		{"s390x", "lt?\\t%r[0-9],132\\(%r[0-9]\\)"},
 		{"ppc64le", "lwz +r[0-9]+,-28860\\(r13\\)"},
 		{"arm", "ldr(?:\\.w)?\\tr[0-9], \\[r[0-9], #-124\\]"},

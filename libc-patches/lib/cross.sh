@@ -12,6 +12,7 @@ known_hosts() {
 	arm-linux-gnueabihf glibc musl
 	i686-linux-gnu musl
 	mips64el-linux-gnuabi64 musl
+	loongarch64-linux-gnu musl
 	END
 }
 
@@ -57,6 +58,7 @@ debian_name() {
 	aarch64-*) echo arm64 ;;
 	arm-*) echo armhf ;;
 	i686-*) echo i386 ;;
+	loongarch64-*) echo loong64 ;;
 	powerpc64le-*) echo ppc64el ;;
 	x86_64-*) echo amd64 ;;
 	*) echo "${host%%-*}" ;;
