@@ -70,6 +70,10 @@ static inline void publish_lone_token(void)
 		(uintptr_t)&lone_token;
 }
 
+#define TOKEN_OPERANDS							\
+	RSEQ_PLACE(published), RSEQ_IN(64, token), RSEQ_PLACE(v),	\
+	RSEQ_IN(64, newv)
+
 __attribute__((__noinline__))
 #ifndef __clang__
 __attribute__((__noclone__))	/* it defines a symbol */
@@ -79,6 +83,7 @@ static enum rseq_result finish_by_token(intptr_t *v, intptr_t newv)
 	const volatile uint64_t *const published = &rseq_self()->rseq_cs;
 	const uint64_t token = (uintptr_t)&lone_token;
 
+	RSEQ_BLOCK_(TOKEN_OPERANDS)
 	__asm__ __volatile__ goto (
 		RSEQ_ADDRESS_
 		".Lrseq_start%=:\n\t"
@@ -89,8 +94,7 @@ static enum rseq_result finish_by_token(intptr_t *v, intptr_t newv)
 		".globl lone_token\n\t"
 		".set lone_token, .Lrseq_cs%=\n\t"
 		:
-		: RSEQ_PLACE(published), RSEQ_IN(64, token), RSEQ_PLACE(v),
-		  RSEQ_IN(64, newv)
+		: RSEQ_INPUTS_(TOKEN_OPERANDS)
 		: "memory", RSEQ_CLOBBERS_ RSEQ_INJECT_CLOBBERS_
 		: abort, disturbed);
 	return RSEQ_COMMITTED;
