@@ -146,6 +146,36 @@ TEST_P(Libc, IsOnThePageThatAForkedChildWritesTo)
 	EXPECT_EQ(pages.size(), 1u) << got;
 }
 
+/* Not those of the compiler's own libc, which may lack what this one has. */
+class Headers : public LibcTest {
+};
+
+INSTANTIATE_TEST_SUITE_P(, Headers, testing::ValuesIn(patched()), libc_name);
+
+TEST_P(Headers, AreTheSysroots)
+{
+	fs::create_directories(scratch_dir());
+	const fs::path file = scratch_dir() / "headers.cc";
+	std::ofstream(file) << "#include <stdlib.h>\n#include <limits.h>\n"
+			       "#include <sys/rseq.h>\n#include <sys/tlabi.h>\n"
+			       "unsigned int signature = RSEQ_SIG;\n";
+	for (const strings &language : {strings{"-xc"}, strings{"-xc++"}}) {
+		const outcome got = run(libc().gcc() + language + strings{
+			"-E", "-H", "-o", "/dev/null", file});
+		ASSERT_TRUE(got.ok()) << got;
+		const std::set<std::string> found =
+			all_matches(got.err, "\\n\\.+ (/\\S+)");
+		EXPECT_TRUE(found.contains(libc().root / "include/sys/rseq.h"))
+			<< got;
+		for (const std::string &header : found) {
+			const std::string real = fs::canonical(header);
+			EXPECT_TRUE(header.starts_with(libc().root.string()) ||
+				    real.find("/gcc") != real.npos ||
+				    real.find("/c++/") != real.npos) << header;
+		}
+	}
+}
+
 TEST_P(Libc, SchedGetcpuReadsItWithOneInstruction)
 {
 	const fs::path file = libc().root / "lib" /

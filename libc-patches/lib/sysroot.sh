@@ -66,12 +66,15 @@ find_loader() {
 # template NAME DESTINATION [MODE]: a line of capitals between two @ stands for
 # the wrapper of that name.
 template() {
-	local dir=$here/lib/wrappers
+	local dir=$here/lib/wrappers headers=-isysroot\ @PREFIX@
+	# A cross compiler looks into those of its own libc before a system's.
+	[ -z "$cross" ] || headers=-specs=@PREFIX@/lib/tlabi-gcc.specs
 	sed -e "/^@IN_PLACE@$/{r $dir/in-place" -e d -e '}' \
 		-e "/^@LOADER_CACHE@$/{${cross:+d;}r $dir/loader-cache" \
 		-e d -e '}' \
 		"$dir/$1" |
-	sed -e "s,@PREFIX@,$prefix,g" -e "s,@LOADER@,$loader,g" \
+	sed -e "s,@GCC_HEADERS@,$headers," \
+		-e "s,@PREFIX@,$prefix,g" -e "s,@LOADER@,$loader,g" \
 		-e "s,@LOADER_NAME@,${loader##*/},g" -e "s,@FAMILY@,$libc,g" \
 		-e "s,@LIBC@,$name,g" -e "s,@CC@,${cc##*ccache },g" \
 		-e "s,@CXX@,$(cxx_of "${cc##*ccache }"),g" \
@@ -143,7 +146,13 @@ furnish_glibc() {
 	compiler_libraries && loader_cache &&
 	{ [ -n "$cross" ] || locales; } &&
 	sed -i "s,^RTLDLIST=.*,RTLDLIST=$loader," "$tree/bin/ldd" &&
+	{ [ -z "$cross" ] || cross_specs; } &&
 	template gcc-glibc "$tree/bin/tlabi-gcc"
+}
+
+cross_specs() {
+	cxx_target=$(compiler -dumpmachine)
+	template glibc-cross.specs "$tree/lib/tlabi-gcc.specs" 644
 }
 
 # The headers appear where the compiler looks for them in a system whose root
