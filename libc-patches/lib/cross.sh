@@ -6,7 +6,7 @@ known_hosts() {
 	cat <<-END
 	x86_64-linux-gnu glibc musl
 	aarch64-linux-gnu glibc musl
-	riscv64-linux-gnu musl
+	riscv64-linux-gnu glibc musl
 	s390x-linux-gnu glibc musl
 	powerpc64le-linux-gnu glibc musl
 	arm-linux-gnueabihf glibc musl
