@@ -205,7 +205,7 @@ TEST_P(OtherArchitectures, RingAnswersMisuse)
 	const std::string gxx = to.triple + "-g++";
 	const strings flags = rseq_include_flags() + strings{"-O2",
 		"-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64"};
-	const fs::path dir = scratch_dir() / "structures" / to.name,
+	const fs::path dir = scratch_dir() / "emulated" / to.name,
 		object = dir / "ring_api.o", program = dir / "ring_api";
 	strings sources;
 
