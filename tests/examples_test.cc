@@ -159,10 +159,7 @@ static strings librseq_for(const target &t)
 {
 	strings objects;
 
-	for (const std::string &name : recipe("RSEQ_SOURCES")) {
-		const fs::path source = source_dir() / name;
-		if (source.extension() != ".cc")
-			continue;
+	for (const fs::path &source : librseq_sources()) {
 		const fs::path out = scratch_dir() / "examples" / t.isa.name /
 			(source.stem().string() + ".o");
 		outcome compiled = compile(strings{

@@ -76,11 +76,7 @@ static outcome gdb(const fs::path &program, const strings &commands,
 
 static long times(const outcome &got, const std::string &pattern)
 {
-	const std::regex re(pattern);
-
-	return std::distance(std::sregex_iterator(got.out.begin(),
-						  got.out.end(), re),
-			     std::sregex_iterator());
+	return count_matches(got.out, pattern);
 }
 
 /* A field as "info rseq" shows it. */

@@ -82,6 +82,14 @@ std::set<std::string> all_matches(const std::string &text,
 	return found;
 }
 
+long count_matches(const std::string &text, const std::string &pattern)
+{
+	const std::regex re(pattern);
+
+	return std::distance(std::sregex_iterator(text.begin(), text.end(), re),
+			     std::sregex_iterator());
+}
+
 bool outcome::has(const std::string &key) const
 {
 	std::string value;

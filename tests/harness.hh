@@ -122,6 +122,8 @@ std::string identifier(std::string s);
 /* What the first group of each match of pattern in text holds. */
 std::set<std::string> all_matches(const std::string &text,
 				  const std::string &pattern);
+/* How many there are. */
+long count_matches(const std::string &text, const std::string &pattern);
 
 /* ---- where things are ---- */
 
@@ -199,6 +201,7 @@ fs::path librseq_shared(const libc &l);
 strings rseq_include_flags();
 /* What Makefile.am builds librseq with: RSEQ_SOURCES, RSEQ_CXXFLAGS. */
 strings recipe(const char *variable);
+std::vector<fs::path> librseq_sources();	/* those in C++ */
 
 /* ---- other architectures ---- */
 
@@ -208,6 +211,7 @@ struct isa {
 	std::string triple;
 
 	std::string gcc() const { return triple + "-gcc"; }
+	std::string gxx() const { return triple + "-g++"; }
 	/* A name that is not found, if there is none or it is too old. */
 	std::string clang() const;
 	std::string clang_flag() const { return "--target=" + triple; }
@@ -215,6 +219,14 @@ struct isa {
 };
 
 const std::vector<isa> &isas();
+const isa &isa_named(const std::string &name);
+/* A probe with librseq, static, for that one's emulator. */
+fs::path emulated_probe(const isa &to, const std::string &name,
+			const strings &flags);
+
+/* What has x86-64's gcc compile for i386, and whether a libc is there. */
+strings i386_flags();
+bool have_i386_libc();
 
 /* ---- parameters ---- */
 

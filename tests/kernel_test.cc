@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Which kernels librseq trusts to restart a section on arm64. */
-#include <algorithm>
-
 #include "harness.hh"
 
 #include "librseq/kernel.hh"
@@ -43,26 +41,14 @@ long occurrences(const std::string &text, const std::string &part)
  */
 TEST(Arm64Kernel, WithoutRestartsAndRseqCountersAreExact)
 {
-	const isa &arm64 = *std::ranges::find(isas(), "aarch64", &isa::name);
-	const std::string gcc = arm64.gcc(), gxx = arm64.triple + "-g++",
-		qemu = arm64.qemu();
-	const fs::path dir = scratch_dir() / "kernel";
-	const std::string object = dir / "counter.o", program = dir / "counter";
-	strings sources;
+	const isa &arm64 = isa_named("aarch64");
+	const std::string qemu = arm64.qemu();
 
-	for (const std::string &tool : {gcc, gxx, qemu})
+	for (const std::string &tool : {arm64.gcc(), arm64.gxx(), qemu})
 		if (!have(tool))
 			GTEST_SKIP() << tool << " is not here";
-	for (const std::string &name : recipe("RSEQ_SOURCES"))
-		if (name.ends_with(".cc"))
-			sources.push_back(source_dir() / name);
-	outcome got = compile(strings{gcc} + rseq_include_flags() + strings{
-		"-std=gnu11", "-O2", "-c", probes_dir() / "counter.c"}, object);
-	ASSERT_TRUE(got.ok()) << got;
-	got = compile(strings{gxx} + rseq_include_flags() +
-		      recipe("RSEQ_CXXFLAGS") + strings{"-O2", "-static"} +
-		      sources + strings{object}, program);
-	ASSERT_TRUE(got.ok()) << got;
+	const fs::path program = emulated_probe(arm64, "counter", {});
+	outcome got;
 	for (const char *release : {"6.18.0", "6.19.14", "7.0.13", "7.2.0"}) {
 		got = run({qemu, "-r", release, program});
 		EXPECT_TRUE(got.ok()) << release << got;

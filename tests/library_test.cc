@@ -112,8 +112,7 @@ TEST_P(Library, ExportsExactlyTheMap)
    register, everything falls back. */
 TEST(ThirtyTwoBits, CountAndCommitWithSectionsAndWithout)
 {
-	const strings flags = {"-m32", "-idirafter",
-			       "/usr/include/x86_64-linux-gnu"};
+	const strings flags = i386_flags();
 	const auto built = [&](const std::string &probe) {
 		const fs::path out = scratch_dir() / "thirty_two" / probe;
 		outcome got = compile(strings{cc()} + flags +
@@ -126,7 +125,7 @@ TEST(ThirtyTwoBits, CountAndCommitWithSectionsAndWithout)
 		return out;
 	};
 
-	if (!fs::exists("/usr/lib32/crt1.o"))
+	if (!have_i386_libc())
 		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	for (const char *registered : {"1", "0"}) {
 		const strings env = {

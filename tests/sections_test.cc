@@ -246,23 +246,19 @@ TEST_P(AbortPoints, EachInstructionOfACommitRestartsIt)
 /* i386's programs run under x86-64's kernel, and it restarts them as well. */
 TEST(AbortPointsOfI386, EachInstructionRestartsItsSection)
 {
-	const std::string m32 = "-m32";
-	const strings includes = {"-idirafter",
-				  "/usr/include/x86_64-linux-gnu"};
-
 	if (the_machine().isa != "x86_64")
 		GTEST_SKIP() << "only x86-64's kernel runs them";
-	if (!fs::exists("/usr/lib32/crt1.o"))
+	if (!have_i386_libc())
 		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	for (const std::string probe : {"abort_points", "commit_points"})
 		for (const strings &how : {strings{"-fPIE", "-pie"},
 					   strings{"-fno-pie", "-no-pie",
 						   "-fno-omit-frame-pointer"}}) {
-			const strings flags = strings{m32, how[0]} + includes;
+			const strings flags = i386_flags() + strings{how[0]};
 			const fs::path out = scratch_dir() / "sections" /
 				("i386_" + probe + how[1]);
-			outcome built = compile(strings{cc(), m32} + how +
-				includes + rseq_include_flags() + strings{
+			outcome built = compile(strings{cc()} + i386_flags() +
+				how + rseq_include_flags() + strings{
 				"-std=gnu11", "-O2", "-Wall", "-Wextra",
 				"-Werror", "-pthread",
 				probes_dir() / (probe + ".c"),

@@ -202,32 +202,18 @@ class OtherArchitectures : public testing::TestWithParam<isa> {
 TEST_P(OtherArchitectures, RingAnswersMisuse)
 {
 	const isa &to = GetParam();
-	const std::string gxx = to.triple + "-g++";
-	const strings flags = rseq_include_flags() + strings{"-O2",
-		"-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64"};
-	const fs::path dir = scratch_dir() / "emulated" / to.name,
-		object = dir / "ring_api.o", program = dir / "ring_api";
-	strings sources;
+	const strings flags = {"-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64"};
 
-	for (const std::string &tool : {to.gcc(), gxx, to.qemu()})
+	for (const std::string &tool : {to.gcc(), to.gxx(), to.qemu()})
 		if (!have(tool))
 			GTEST_SKIP() << tool << " is not here";
-	for (const std::string &name : recipe("RSEQ_SOURCES"))
-		if (name.ends_with(".cc"))
-			sources.push_back(source_dir() / name);
-	outcome got = compile(strings{to.gcc()} + flags + strings{
-		"-std=gnu11", "-c", probes_dir() / "ring_api.c"}, object);
-	ASSERT_TRUE(got.ok()) << got;
-	got = compile(strings{gxx} + flags + recipe("RSEQ_CXXFLAGS") +
-		      strings{"-static", "-pthread"} + sources +
-		      strings{object}, program);
-	ASSERT_TRUE(got.ok()) << got;
+	const fs::path program = emulated_probe(to, "ring_api", flags);
 	expect_no_mistake(run({to.qemu(), program, "emulated"}), 4000);
 }
 
 INSTANTIATE_TEST_SUITE_P(, OtherArchitectures,
-			 testing::Values(isa{"aarch64", "aarch64-linux-gnu"},
-					 isa{"arm", "arm-linux-gnueabihf"}),
+			 testing::Values(isa_named("aarch64"),
+					 isa_named("arm")),
 			 [](const auto &i) { return i.param.name; });
 
 /* All of this on a machine with 4096 cpus, which is pretended. */

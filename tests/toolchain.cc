@@ -167,16 +167,23 @@ strings recipe(const char *variable)
 	return strings(std::istream_iterator<std::string>(words), {});
 }
 
+std::vector<fs::path> librseq_sources()
+{
+	std::vector<fs::path> sources;
+
+	for (const std::string &name : recipe("RSEQ_SOURCES"))
+		if (name.ends_with(".cc"))
+			sources.push_back(source_dir() / name);
+	return sources;
+}
+
 /* The objects of librseq for l, in dir. */
 static strings librseq_objects(const libc &l, const strings &flags,
 			       const fs::path &dir)
 {
 	strings objects;
 
-	for (const std::string &name : recipe("RSEQ_SOURCES")) {
-		const fs::path source = source_dir() / name;
-		if (source.extension() != ".cc")
-			continue;
+	for (const fs::path &source : librseq_sources()) {
 		fs::path object = dir / source.stem();
 		object += ".o";
 		must(compile(strings{l.compiler(), "-x", "c++"} +
@@ -271,6 +278,43 @@ const std::vector<isa> &isas()
 		{"loongarch64", "loongarch64-linux-gnu"},
 	};
 	return all;
+}
+
+const isa &isa_named(const std::string &name)
+{
+	const auto found = std::ranges::find(isas(), name, &isa::name);
+
+	if (found == isas().end())
+		throw std::runtime_error("there are no verbs for " + name);
+	return *found;
+}
+
+fs::path emulated_probe(const isa &to, const std::string &name,
+			const strings &flags)
+{
+	const fs::path dir = scratch_dir() / "emulated" / to.name,
+		object = dir / (name + ".o"), program = dir / name;
+	const strings common = rseq_include_flags() + strings{"-O2"} + flags;
+	strings sources;
+
+	for (const fs::path &source : librseq_sources())
+		sources.push_back(source);
+	must(compile(strings{to.gcc()} + common + strings{"-std=gnu11", "-c",
+		probes_dir() / (name + ".c")}, object), object);
+	return must(compile(strings{to.gxx()} + common +
+			    recipe("RSEQ_CXXFLAGS") +
+			    strings{"-static", "-pthread"} + sources +
+			    strings{object}, program), program);
+}
+
+strings i386_flags()
+{
+	return {"-m32", "-idirafter", "/usr/include/x86_64-linux-gnu"};
+}
+
+bool have_i386_libc()
+{
+	return fs::exists("/usr/lib32/crt1.o");
 }
 
 } // namespace harness

@@ -31,7 +31,7 @@ RSEQ_SECTION_UNLESS_(name, where, (T *v, T *node, size_t off),		\
 	RSEQ_THEN(RSEQ_SAVE_(w, RSEQ_V(node)))				\
 	RSEQ_THEN(RSEQ_ADD_(w, off) RSEQ_DEREF)				\
 	RSEQ_COMMIT(verb(w, RSEQ_AT_##where##_(v))),			\
-	RSEQ_PLACE(v), \
+	RSEQ_PLACE(v),							\
 	RSEQ_INPUT_(nothing, RSEQ_VALUE_, RSEQ_STATIC_(T, 0)),		\
 	RSEQ_RESULT(node), RSEQ_IN(w, off))
 RSEQ_BY_ID_(RSEQ_PER_POINTER_, RSEQ_MAKE_, rseq_list_pop, RSEQ_SAVE_)
@@ -48,7 +48,7 @@ RSEQ_SECTION_UNLESS_(name, where, (T *v, T *node),			\
 	RSEQ_IF_NE_(w, RSEQ_AT_##where##_(v), nothing, different)	\
 	RSEQ_THEN(RSEQ_SAVE_(w, RSEQ_V(node)))				\
 	RSEQ_COMMIT(verb(w, nothing, RSEQ_AT_##where##_(v))),		\
-	RSEQ_PLACE(v), \
+	RSEQ_PLACE(v),							\
 	RSEQ_INPUT_(nothing, RSEQ_VALUE_, RSEQ_STATIC_(T, 0)),		\
 	RSEQ_RESULT(node))
 RSEQ_BY_ID_(RSEQ_PER_POINTER_, RSEQ_MAKE_, rseq_list_pop_all, RSEQ_STORE_)
