@@ -11,8 +11,8 @@ known_hosts() {
 	powerpc64le-linux-gnu glibc musl
 	arm-linux-gnueabihf glibc musl
 	i686-linux-gnu musl
-	mips64el-linux-gnuabi64 musl
-	loongarch64-linux-gnu musl
+	mips64el-linux-gnuabi64 glibc musl
+	loongarch64-linux-gnu glibc musl
 	END
 }
 
