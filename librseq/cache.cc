@@ -57,7 +57,8 @@ static bool change(uintptr_t *word, uintptr_t from, uintptr_t to)
 
 static void count_up(uint64_t *n, uint64_t by)
 {
-	__atomic_fetch_add(n, by, __ATOMIC_RELAXED);
+	if (by)		/* clang 14 makes a load of 0, less aligned */
+		__atomic_fetch_add((shared_word *)n, by, __ATOMIC_RELAXED);
 }
 
 /* ---- the stacks ---- */
@@ -437,7 +438,8 @@ void rseq_cache_read(const struct rseq_cache *c,
 		     struct rseq_cache_stats *stats) noexcept
 {
 	const auto get = [](const uint64_t &n) {
-		return __atomic_load_n(&n, __ATOMIC_RELAXED);
+		return __atomic_load_n((const shared_word *)&n,
+				       __ATOMIC_RELAXED);
 	};
 
 	*stats = {get(c->stats.refills), get(c->stats.refilled),

@@ -16,6 +16,12 @@
 #define NO_ALLOCATION
 #endif
 
+/*
+ * A word of 8 bytes that threads share is aligned to 8.  On i386 the compiler
+ * has to be told: the type is aligned to 4, and for that clang calls libatomic.
+ */
+typedef uint64_t shared_word __attribute__((__aligned__(8)));
+
 /* The library leaves errno alone: calls that may set it stand under this. */
 struct errno_guard {
 	int saved = errno;

@@ -74,12 +74,17 @@ ring locked_ring(const rseq_ring *r, unsigned int cpu)
 
 uint64_t load(const uint64_t *word)
 {
-	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	return __atomic_load_n((const shared_word *)word, __ATOMIC_ACQUIRE);
 }
 
 void store(uint64_t *word, uint64_t value)
 {
-	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+	__atomic_store_n((shared_word *)word, value, __ATOMIC_RELEASE);
+}
+
+void add(uint64_t *word, uint64_t by)
+{
+	__atomic_fetch_add((shared_word *)word, by, __ATOMIC_RELAXED);
 }
 
 /* ThreadSanitizer takes only the full fence. */
@@ -168,8 +173,7 @@ plan make_plan(const ring &to, unsigned int flags, uint64_t len, uint64_t state)
 /* Also when nothing was written: for those who run no sections. */
 void drop(const rseq_ring *r, unsigned int cpu)
 {
-	__atomic_fetch_add(&section_ring(r, cpu).h->dropped, 1,
-			   __ATOMIC_RELAXED);
+	add(&section_ring(r, cpu).h->dropped, 1);
 }
 
 }
@@ -275,7 +279,7 @@ int write_locked(rseq_ring *r, const void *data, uint64_t len, uint64_t state,
 			break;
 		store(&to.h->oldest, p.kept);
 		store_fence();	/* before anything is written over */
-		__atomic_store_n((uint64_t *)p.at, p.word, __ATOMIC_RELAXED);
+		__atomic_store_n((shared_word *)p.at, p.word, __ATOMIC_RELAXED);
 		if (!p.pads && !state && len)	/* data may be null */
 			memcpy(p.at + 8, data, len);
 		store(&to.h->next, p.then);
@@ -328,7 +332,7 @@ void rseq_ring_commit(struct rseq_ring *r, void *record) noexcept
 {
 	if (!record)
 		return;
-	__atomic_fetch_and((uint64_t *)record - 1, ~busy, __ATOMIC_RELEASE);
+	__atomic_fetch_and((shared_word *)record - 1, ~busy, __ATOMIC_RELEASE);
 	wake_reader(r);
 }
 
@@ -385,9 +389,7 @@ long read_ring(const rseq_ring *r, const ring &from, unsigned int cpu,
 		const uint64_t oldest = load(&from.h->oldest);
 		const uint64_t next = load(&from.h->next);
 		if (overwrites && (int32_t)distance(place, oldest) > 0) {
-			__atomic_fetch_add(&from.h->lost,
-				records_between(place, oldest),
-				__ATOMIC_RELAXED);
+			add(&from.h->lost, records_between(place, oldest));
 			place = oldest;
 		}
 		if (distance(place, next) == 0)

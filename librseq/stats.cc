@@ -108,11 +108,13 @@ struct rseq_stats *rseq_stats_self(void)
 /* Their threads may be counting. */
 static rseq_stats copy(const rseq_stats &row)
 {
-	const auto get = [](const auto &n) {
-		return __atomic_load_n(&n, __ATOMIC_RELAXED);
+	const auto get = [](const uint64_t &n) {
+		return __atomic_load_n((const shared_word *)&n,
+				       __ATOMIC_RELAXED);
 	};
-	return {get(row.thread), 0, get(row.commits), get(row.conflicts),
-		get(row.aborts), get(row.locks)};
+	return {__atomic_load_n(&row.thread, __ATOMIC_RELAXED), 0,
+		get(row.commits), get(row.conflicts), get(row.aborts),
+		get(row.locks)};
 }
 
 size_t rseq_stats_read(struct rseq_stats *stats, size_t n)

@@ -15,7 +15,7 @@ inline constexpr const char *stats_variable = "RSEQ_STATS_FD";
 inline constexpr uint64_t stats_mark = 0x7374617473716573;
 inline constexpr int stats_seals = F_SEAL_SHRINK | F_SEAL_GROW;
 
-struct stats_table {
+struct alignas(8) stats_table {	/* on i386, too */
 	/* The last row is for all threads that found the others taken. */
 	static constexpr uint32_t rows = 1023;
 

@@ -188,9 +188,6 @@ TEST_P(OwnSectionOn, AnotherArchitectureCompilesAndRuns)
 			o, "-std=gnu11", "-Wall", "-Wextra", "-Wpedantic",
 			"-Werror", "-static", "-pthread",
 			source("own_section")} + librseq_for(t);
-		/* clang calls it there for 8 bytes, which are aligned to 4. */
-		if (t.isa.name == "i386")
-			command.push_back("-latomic");
 		outcome compiled = compile(command, out);
 		ASSERT_TRUE(compiled.ok()) << compiled;
 		expect_exact(run({qemu, out}));

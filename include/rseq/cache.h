@@ -34,7 +34,7 @@ struct rseq_cache {
 	rseq_cache_refill_t	*refill;
 	rseq_cache_drain_t	*drain;
 	void			*arg;
-	struct rseq_cache_stats	stats;
+	struct rseq_cache_stats	stats __attribute__((__aligned__(8)));
 	uint32_t		holder;		/* thread that drains, or 0 */
 };
 
