@@ -135,14 +135,14 @@ static libc sysroot(const fs::path &root)
 	return l;
 }
 
-/* Why the distribution's libc registers no thread. */
+/* Why the distribution's libc registers no thread: its header says how. */
 static std::string why_not_host()
 {
-#if __GLIBC__ == 2 && __GLIBC_MINOR__ < 39
-	if (the_machine().isa == "riscv64")
-		return "this machine's glibc has no rseq on riscv64";
-#endif
-	return {};
+	if (run({"sh", "-c", "echo '#include <sys/rseq.h>\n"
+			     "int signature = RSEQ_SIG;' | "
+			     "\"$0\" -fsyntax-only -x c -", cc()}).ok())
+		return {};
+	return "this machine's libc has no rseq on " + the_machine().isa;
 }
 
 static std::vector<libc> find_libcs()
