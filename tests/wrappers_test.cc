@@ -117,6 +117,11 @@ TEST_P(Wrappers, AnotherLibcsProgramIsRefused)
 		GTEST_SKIP() << "no musl-gcc";
 	expect_refusal(file("other"), 126,
 		       ("is for another libc, " + theirs).c_str());
+	if (musl) {	/* glibc's loader as MIPS names it */
+		compile_with(cc(), "mips",
+			     "-Wl,-dynamic-linker,/lib64/ld.so.1");
+		expect_refusal(file("mips"), 126, "is for another libc, glibc");
+	}
 }
 
 TEST_P(Wrappers, AnotherMachinesProgramIsRefused)

@@ -54,7 +54,7 @@ header_release() {
 find_loader() {
 	local file
 	for file in "$tree"/lib/ld-musl-*.so.1 "$tree"/lib/ld-linux*.so.[0-9] \
-		"$tree"/lib/ld[0-9]*.so.[0-9]; do
+		"$tree"/lib/ld[0-9]*.so.[0-9] "$tree"/lib/ld.so.[0-9]; do
 		[ -e "$file" ] || [ -L "$file" ] || continue
 		echo "$prefix/lib/${file##*/}"
 		return
