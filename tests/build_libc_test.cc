@@ -1143,6 +1143,35 @@ TEST_F(Fixes, NewerOnesOfTheArchiveAreTakenOnItsSignature)
 	EXPECT_EQ(greeting(), "mended\none\npatched\nthree\n");
 }
 
+// apt has checked nothing of what did not come whole.
+TEST_F(Fixes, NewerOnesThatComeInPartAreNotTaken)
+{
+	if (system("command -v apt-get >/dev/null && command -v gpgconf "
+		   ">/dev/null && command -v python3 >/dev/null"))
+		GTEST_SKIP() << "apt-get, gpg or python3 is not here";
+	make_fixes("0.1-1", "mended");
+	make_fixes("0.1-2", "newer");
+	fixes_table("fixes");
+	fs::copy(tarball, dir / "tarballs/musl-0.1.tar.gz");
+	ASSERT_EQ(sh("bash " + (data / "archive").string() + " " +
+		     dir.string()).code, 0);
+	const std::string repo = (dir / "repo").string(),
+		pid = sh("python3 " + (data / "serve").string() + " " + repo +
+			 " " + fixes_of("0.1-2").string() +
+			 " >/dev/null 2>&1 & echo $!; while [ ! -s " + repo +
+			 "/port ]; do sleep 0.1; done").out;
+	write(dir / "apt/sources.list",
+	      "deb [signed-by=" + dir.string() + "/key.gpg] http://127.0.0.1:" +
+		      content(repo + "/port") + " stable main\n");
+	const outcome r = build("musl-0.1", "TLABI_OFFLINE= http_proxy= "
+				"TLABI_APT_ETC=" + (dir / "apt").string());
+	sh("kill " + pid);
+	ASSERT_EQ(r.code, 0) << r.out;
+	EXPECT_FALSE(has(r.out, "vouches")) << r.out;
+	EXPECT_EQ(greeting(), "mended\none\npatched\nthree\n");
+	EXPECT_FALSE(fs::exists(dir / "build/cache" / fixes_of("0.1-2")));
+}
+
 class Interrupted : public BuildLibc,
 		    public testing::WithParamInterface<const char *>
 {

@@ -115,9 +115,8 @@ from_archive() {
 		from_here
 		run fetch -d "$scratch/get" env LC_ALL=C APT_CONFIG= apt-get \
 			-c "$scratch/apt/$suite/conf" -q source --download-only \
-			"$part" --only-source "$package=$version"
-		got=$scratch/get/$file
-		[ ! -f "$got" ] || return 0
+			"$part" --only-source "$package=$version" &&
+		got=$scratch/get/$file && [ -f "$got" ] && return
 		why+=", suite $suite did not deliver $file: $(apt_says)"
 	done
 	return 1
