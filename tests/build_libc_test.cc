@@ -519,6 +519,40 @@ TEST_F(BuildLibc, OtherToolsAreNotUsed)
 	expect_whole();
 }
 
+// Nor is what make, tar and bash itself take from there.
+TEST_F(BuildLibc, OptionsInTheEnvironmentChangeNothing)
+{
+	write(dir / "poison.mk", "all:; @echo poison; exit 1\n");
+	for (const std::string &set :
+	     strings{"MAKEFILES=" + (dir / "poison.mk").string(),
+		     "TAR_OPTIONS=--exclude=configure", "SHELLOPTS=noglob",
+		     "BASHOPTS=failglob"}) {
+		fs::remove_all(dir / "build");
+		const outcome r = build_it(set);
+		EXPECT_EQ(r.code, 0) << set << "\n" << r.out;
+		expect_whole();
+	}
+	// An earlier run's files are written over.
+	fs::remove_all(dir / "build");
+	ASSERT_EQ(build_it("FAKE_FAIL=5").code, 4);
+	const outcome r = build_it("SHELLOPTS=noclobber");
+	EXPECT_EQ(r.code, 0) << r.out;
+	expect_whole();
+}
+
+// bash takes SECONDS for its clock, and TMOUT for how long a read may wait:
+// that of the watchdog lasts as long as the phase, here of 2 s.
+TEST_F(BuildLibc, ClocksInTheEnvironmentAreNotItsOwn)
+{
+	write(dir / "awk/patch",
+	      "#!/bin/sh\nsleep 2\nPATH=${PATH#*:}\nexec patch \"$@\"\n");
+	fs::permissions(dir / "awk/patch", fs::perms(0755));
+	const outcome r = build_it("TMOUT=1 SECONDS=60000");
+	EXPECT_EQ(r.code, 0) << r.out;
+	expect_whole();
+	EXPECT_TRUE(has(r.out, "musl-0.1: done in 0:")) << r.out;
+}
+
 TEST_F(BuildLibc, EachWordOfTheCompilerIsLookedFor)
 {
 	outcome r = build_it("CC='no-such-ccache gcc'");
