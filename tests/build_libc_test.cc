@@ -679,6 +679,45 @@ TEST_F(BuildLibc, PathThatToolsWouldTakeApartIsRefused)
 	}
 }
 
+// Only where it builds does a path have to be plain.
+TEST_F(BuildLibc, ItMayLieUnderAnyPath)
+{
+	const fs::path odd = dir / "a b,&c";
+
+	fs::create_directory(odd);
+	fs::rename(patches, odd / "libc-patches");
+	patches = "'" + (odd / "libc-patches").string() + "'";
+	outcome r = build_it();
+	EXPECT_EQ(r.code, 0) << r.out;
+	expect_whole();
+	r = build("--series musl-0.1 " + (dir / "series").string());
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_TRUE(has(content(dir / "series" / greet),
+			"[PATCH 1/1] greet otherwise"));
+
+	r = build("--deb --source-dir " + (dir / "tarballs").string() +
+		  " musl-0.1 '" + (odd / "deb").string() + "'");
+	EXPECT_TRUE(has(r.out, "do not build under a path") ||
+		    has(r.out, "missing: ")) << r.out;
+	EXPECT_FALSE(fs::exists(odd / "deb"));
+}
+
+// realpath(1) would take them for options, and the prefix be the system's.
+TEST_F(BuildLibc, FolderMayBeginWithADash)
+{
+	const fs::path place = dir / "place";
+	fs::rename(dir / "tarballs", dir / "-t");
+	const outcome r = sh("cd " + dir.string() + " && " +
+			     command("--source-dir=-t --destdir=-d --prefix " +
+					     place.string() + " musl-0.1",
+				     "TLABI_BUILD=-b"));
+	EXPECT_EQ(r.code, 0) << r.out;
+	EXPECT_FALSE(fs::exists(place));
+	EXPECT_TRUE(fs::exists(dir / "-b/work"));
+	prefix = dir / "-d" / place.relative_path();
+	expect_whole();
+}
+
 TEST_F(BuildLibc, ALinkToItStartsIt)
 {
 	fs::create_symlink(patches / "build-libc", dir / "link");

@@ -14,6 +14,7 @@ write_deb() {
 	gcc=gcc
 	[ "$libc" != musl ] || gcc=gcc-$($cc -dumpversion)
 	place=$(realpath -m "$1")
+	need_plain "$place" ''
 	stage=${place%/*}/.${place##*/}.stage
 	mkdir -p "$work" "${place%/*}" ||
 		die 4 "cannot write to $work and ${place%/*}"

@@ -56,18 +56,26 @@ settle_prefix() {
 	/*) ;;
 	*) prefix=$PWD/$prefix ;;
 	esac
-	prefix=$(realpath -m "$prefix")
+	prefix=$(realpath -m "$prefix") || die 2 "correct --prefix"
 	place=$prefix
-	[ -z "$destdir" ] || place=$(realpath -m "$destdir")$prefix
-	# Commas are compilers' and sed's, percent signs make's and specs'.
-	case $place$build in
-	*[!A-Za-z0-9_./+@=~-]*)
-		die 2 "libcs do not build under a path with such characters" \
-			"as in $place; choose another by --prefix, TLABI_BUILD" ;;
-	esac
+	[ -z "$destdir" ] ||
+		place=$(realpath -m -- "$destdir")$prefix ||
+		die 2 "correct --destdir"
+	need_plain "$place" --prefix
+	need_plain "$build" TLABI_BUILD
 	[ ! -e "$place" ] || [ -e "$place/share/tlabi/sysroot.txt" ] ||
 		rmdir "$place" 2> /dev/null ||
 		die 2 "$place exists and is no sysroot; choose another --prefix"
+}
+
+# need_plain PATH OPTION: commas are compilers' and sed's, percent signs make's
+# and specs'.
+need_plain() {
+	case $1 in
+	*[!A-Za-z0-9_./+@=~-]*)
+		die 2 "libcs do not build under a path with such characters" \
+			"as in $1; choose another${2:+ by $2}" ;;
+	esac
 }
 
 build_sysroot() {
@@ -139,9 +147,9 @@ unpack_source() {
 }
 
 apply_patches() {
-	local patch base
-	[ -z "$stock" ] || return 0
-	for patch in $(patches); do
+	local patch base all
+	mapfile -t all < <(patches)
+	for patch in "${all[@]}"; do
 		base=${patch##*/}
 		case $base in
 		*-manual-*)

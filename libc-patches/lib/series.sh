@@ -41,7 +41,9 @@ listed() {
 percpu_malloc=0011-malloc-keep-free-slots-in-a-cache-for-each-cpu.patch
 
 patches() {
-	[ -n "$stock" ] || listed "$libc-$version" | sed "s,.* ,$here/," |
+	local path
+	[ -n "$stock" ] || listed "$libc-$version" |
+		while read -r _ path; do echo "$here/$path"; done |
 		if [ -n "$without" ]; then grep -v "/$percpu_malloc\$"; else cat; fi
 }
 
@@ -94,16 +96,16 @@ write_manifest() {
 # write_series DIR: the series as git format-patch would write it for a list,
 # with the cover letter.
 write_series() {
-	local patch n=0 count
+	local patch n=0 all
 	need_series
 	[ -z "$(ls -A "$1" 2> /dev/null)" ] ||
 		die 2 "$1 is not empty; give a directory for the series alone"
 	mkdir -p "$1" || die 4 "cannot write to $1"
-	count=$(patches | wc -l)
-	cover_letter "$count" "$1"
-	for patch in $(patches); do
+	mapfile -t all < <(patches)
+	cover_letter "${#all[@]}" "$1"
+	for patch in "${all[@]}"; do
 		n=$((n + 1))
-		sed "1,/^\$/s,^Subject: \[PATCH\],Subject: [PATCH $n/$count]," \
+		sed "1,/^\$/s,^\(Subject: \[PATCH\)],\1 $n/${#all[@]}]," \
 			"$patch" > "$1/${patch##*/}" ||
 			die 4 "cannot write to $1"
 		echo "$1/${patch##*/}"
