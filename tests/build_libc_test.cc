@@ -44,7 +44,7 @@ class BuildLibc : public testing::Test
 	const fs::path data = source_dir() / "tests/build-libc";
 	const std::string native = first_word(sh("gcc -dumpmachine").out);
 	const char *greet = "0001-greet-otherwise.patch";
-	fs::path dir, patches, tarball, prefix;
+	fs::path dir, patches, tarball, prefix, work;
 
 	void SetUp() override
 	{
@@ -58,6 +58,7 @@ class BuildLibc : public testing::Test
 			   (dir / "awk/awk").string());
 		patches = dir / "libc-patches";
 		prefix = dir / "build/sysroot/musl-0.1";
+		work = dir / "build/work";
 		fs::copy(source_dir() / "libc-patches", patches,
 			 fs::copy_options::recursive);
 
@@ -824,6 +825,64 @@ TEST_F(BuildLibc, SecondRunWaitsForTheFirst)
 	EXPECT_EQ(r.code, 0) << r.out;
 	EXPECT_TRUE(has(r.out, "waiting for another")) << r.out;
 	expect_whole();
+}
+
+TEST_F(BuildLibc, WaitingRunCanBeTerminated)
+{
+	const std::string run = command("--source-dir " +
+		(dir / "tarballs").string() + " musl-0.1"),
+		lock = (work / "musl-0.1/lock").string(),
+		log = (dir / "log").string();
+	write(lock, "");
+	const outcome r = sh(
+		"(exec 9>" + lock + "; flock 9; exec sleep 60) >/dev/null 2>&1 "
+		"& holder=$!\n"
+		"while flock -n " + lock + " true; do sleep 0.1; done\n"
+		"exec 3>" + log + "; exec " + run + " 2>&3 & run=$!\n"
+		"for i in $(seq 100); do grep -q waiting " + log +
+		" && break; sleep 0.1; done\n"
+		"kill -TERM $run; wait $run; echo status $?\n"
+		"kill $holder && echo in time; cat " + log);
+	EXPECT_TRUE(has(r.out, "status 143\nin time\n")) << r.out;
+}
+
+// As on some network file systems: no two runs at a time must be promised.
+TEST_F(BuildLibc, WithoutLocksNothingIsBuilt)
+{
+	write(dir / "awk/flock", "#!/bin/sh\nexit 71\n");
+	fs::permissions(dir / "awk/flock", fs::perms(0755));
+	const outcome r = build_it();
+	EXPECT_EQ(r.code, 4) << r.out;
+	EXPECT_TRUE(has(r.out, "build-libc: cannot lock " + work.string() +
+				       "/musl-0.1; choose"))
+		<< r.out;
+	EXPECT_FALSE(complete());
+}
+
+// What is put together there is one of the two, not something of each.
+TEST_F(BuildLibc, TwoForOnePlaceDoNotMix)
+{
+	const std::string row = content(patches / "sources"),
+		pid = (dir / "pid").string(),
+		how = "--prefix " + (dir / "place").string() +
+			" --source-dir " + (dir / "tarballs").string() +
+			" musl-0.";
+	write(patches / "sources", row + "musl-0.2" +
+	      row.substr(row.find("musl-0.1 ") + 8));
+	manifest();
+	const outcome r = sh(
+		"exec " + command(how + "1", "FAKE_STOP=install FAKE_PID=" +
+				  pid) + " >/dev/null 2>&1 & run=$!\n"
+		"for i in $(seq 300); do [ -s " + pid +
+		" ] && break; sleep 0.1; done\n" + command(how + "2") +
+		"\necho status $?; kill $run; wait $run");
+	ASSERT_TRUE(fs::exists(pid)) << "never got there: " << r.out;
+	EXPECT_TRUE(has(r.out, "another build-libc is about to write to " +
+				       (dir / "place").string())) << r.out;
+	EXPECT_TRUE(has(r.out, "status 4\n")) << r.out;
+	EXPECT_FALSE(fs::exists(dir / "place"));
+	EXPECT_EQ(build(how + "2").code, 0);
+	EXPECT_EQ(content(dir / "place/lib/libc.so"), whole_libc);
 }
 
 TEST_F(BuildLibc, NoNetworkIsSaidSo)

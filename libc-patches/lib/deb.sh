@@ -25,7 +25,7 @@ write_deb() {
 	revision=$version-0
 	[ -z "$fixes" ] || revision=$(revision "$fixes")
 	tree=$stage/$source-$version
-	rm -rf "$stage" &&
+	make_stage "$stage" &&
 	mkdir -p "$tree/tarballs" "$tree/libc-patches" &&
 	cp "$tarball" ${fixes:+"$fixes"} "$tree/tarballs" &&
 	cp -r "$here"/{build-libc,lib,manifest,sources,"$libc"} \

@@ -109,9 +109,27 @@ build_sysroot() {
 # holds the lock too, until it is gone. Succeeds if it had to wait.
 take_lock() {
 	exec 9> "$work/lock" || die 4 "cannot write to $work"
-	flock -n 9 && return 1
+	locked 9 "$work" && return 1
 	note "waiting for another build-libc that is building it"
-	flock 9
+	# A signal is seen between two commands.
+	until locked 9 "$work"; do sleep 0.5; done
+}
+
+# locked FD WHAT: 1 says that another has it, more that there are no locks.
+locked() {
+	flock -n "$1" && return
+	[ $? -eq 1 ] || die 4 "cannot lock $2; choose a place on a file" \
+		"system that has locks"
+	return 1
+}
+
+# make_stage DIR: empty, and this run's alone: another libc, or one from
+# another build folder, may be on its way to the same place.
+make_stage() {
+	mkdir -p "$1" && exec 7< "$1" || return
+	locked 7 "$1" || die 4 "another build-libc is about to write to" \
+		"$place; wait for it, or choose another place"
+	find "$1" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
 }
 
 phase_source() {
@@ -227,7 +245,7 @@ phase_install() {
 	local stage
 	stage=$(dirname "$place")/.${place##*/}.stage
 	tree=$stage$prefix
-	rm -rf "$stage" "$stage.old" && mkdir -p "$tree" || return
+	make_stage "$stage" && rm -rf "$stage.old" && mkdir -p "$tree" || return
 	[ -n "$destdir" ] || kernel_headers "$tree/include" || return
 	install_libc "$stage" || return
 	[ -z "$destdir" ] || link_kernel_headers "$tree/include" || return
