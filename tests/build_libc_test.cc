@@ -469,6 +469,28 @@ TEST_F(BuildLibc, MissingToolIsNamedBeforeAnythingStarts)
 	EXPECT_FALSE(fs::exists(dir / "build/work"));
 }
 
+// A manifest without checksums would pass for one.
+TEST_F(BuildLibc, ManifestThatCannotBeMadeIsLeftAsItIs)
+{
+	const fs::path bin = dir / "bin";
+	const std::string table = content(patches / "manifest");
+
+	fs::create_directories(bin);
+	sh("cd " + bin.string() +
+	   " && ln -s /bin/[!.]* /usr/bin/[!.]* .; rm sha256sum");
+	outcome r = build("--manifest", "PATH=" + bin.string());
+	EXPECT_EQ(r.code, 3) << r.out;
+	EXPECT_TRUE(has(r.out, "missing: sha256sum; ")) << r.out;
+	EXPECT_EQ(content(patches / "manifest"), table);
+
+	fs::create_directory(patches / "musl/0002-folder.patch");
+	r = build("--manifest");
+	EXPECT_EQ(r.code, 4) << r.out;
+	EXPECT_TRUE(has(r.out, "cannot read musl/0002-folder.patch"))
+		<< r.out;
+	EXPECT_EQ(content(patches / "manifest"), table);
+}
+
 TEST_F(BuildLibc, LogOfABuildUnderWayIsLeftAlone)
 {
 	const fs::path log = dir / "build/log/musl-0.1.log";
@@ -552,6 +574,15 @@ TEST_F(BuildLibc, ClocksInTheEnvironmentAreNotItsOwn)
 	EXPECT_EQ(r.code, 0) << r.out;
 	expect_whole();
 	EXPECT_TRUE(has(r.out, "musl-0.1: done in 0:")) << r.out;
+}
+
+TEST_F(BuildLibc, CompilerThatNoWrapperCanHoldIsRefused)
+{
+	const outcome r = build_it("CC='gcc -Wl,-O1'");
+	EXPECT_EQ(r.code, 2) << r.out;
+	EXPECT_TRUE(has(r.out, "cannot hold: gcc -Wl,-O1; put it into a"
+			       " script")) << r.out;
+	EXPECT_FALSE(fs::exists(dir / "build/work"));
 }
 
 TEST_F(BuildLibc, EachWordOfTheCompilerIsLookedFor)
@@ -717,6 +748,16 @@ TEST_F(BuildLibc, FolderMayBeginWithADash)
 	EXPECT_TRUE(fs::exists(dir / "-b/work"));
 	prefix = dir / "-d" / place.relative_path();
 	expect_whole();
+}
+
+TEST_F(BuildLibc, WhatWouldBeIgnoredIsRefused)
+{
+	outcome r = build("--list --which musl-0.1");
+	EXPECT_EQ(r.code, 2);
+	EXPECT_EQ(r.out, "build-libc: --list and --which exclude each other\n");
+	r = build("--list musl-0.1");
+	EXPECT_EQ(r.code, 2);
+	EXPECT_TRUE(has(r.out, "--list is about all versions")) << r.out;
 }
 
 TEST_F(BuildLibc, ALinkToItStartsIt)

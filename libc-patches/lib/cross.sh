@@ -41,6 +41,12 @@ settle_host() {
 		[ -z "$host" ] || [ "$(machine_of gcc)" = "$host" ] ||
 			cc=$host-gcc
 	fi
+	# It becomes part of the wrappers, which are the shell's and by sed.
+	case $cc in
+	*[!A-Za-z0-9_./+@=~:\ -]*)
+		die 2 "CC has characters that the wrappers cannot hold: $cc;" \
+			"put it into a script, and set CC to that" ;;
+	esac
 	is=$(machine_of "$cc")
 	[ -z "$host" ] || [ -z "$is" ] || [ "$is" = "$host" ] ||
 		die 2 "$cc builds for $is, not for $host; correct CC or --host"

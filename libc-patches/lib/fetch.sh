@@ -23,6 +23,10 @@ verify() {
 	local got
 	got=$(checksum "$1")
 	[ "$got" = "$2" ] && return
+	if [ -z "$got" ]; then
+		note "$1 cannot be read"
+		return 1
+	fi
 	note "$1 is corrupt or truncated: SHA-256 is $got, expected $2"
 	return 1
 }
@@ -91,7 +95,8 @@ keep() {
 	mkdir -p "$cache" && cp "$got" "$cache/.$1.$$" 2>> "$log" &&
 		mv "$cache/.$1.$$" "$cache/$1" || {
 		rm -f "$cache/.$1.$$"
-		die 4 "cannot write $1 to $cache; make room there"
+		die 4 "cannot write $1 to $cache; make room there, or make" \
+			"it writable"
 	}
 	rm -f "$got"
 	found=$cache/$1

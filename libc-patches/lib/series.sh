@@ -77,7 +77,7 @@ not_whole() {
 }
 
 write_manifest() {
-	local v path
+	local v path sha
 	{
 		cat <<-'END'
 		# The patches of each version in their order: LIBC-VERSION, SHA-256, path.
@@ -86,7 +86,9 @@ write_manifest() {
 		END
 		for v in $(versions); do
 			for path in $(compose "$v"); do
-				echo "$v $(checksum "$here/$path") $path"
+				sha=$(checksum "$here/$path")
+				[ -n "$sha" ] || die 4 "cannot read $path"
+				echo "$v $sha $path"
 			done
 		done
 	} > "$manifest.tmp" && mv "$manifest.tmp" "$manifest" ||
