@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pages of the commands say what --help says, and completion offers it. */
+#include <fstream>
 #include <regex>
 
 #include "harness.hh"
@@ -170,6 +171,110 @@ TEST(Programs, AreInstalledByAVariableOfItsOwnName)
 
 	EXPECT_TRUE(has(commands("PROGRAMS_INSTALL=yes"), "--install"));
 	EXPECT_FALSE(has(commands("INSTALL=yes"), "--install"));
+}
+
+/* The script itself is in question here: build-libc is a stand-in that gives a
+   libc or, for glibc, what is asked for, and what compilers make does nothing
+   and succeeds. */
+class ProgramsScript : public testing::Test
+{
+      protected:
+	const fs::path top = scratch_dir() / "programs",
+		       root = top / "sysroot";
+
+	static void script(const fs::path &path, const std::string &text)
+	{
+		fs::create_directories(path.parent_path());
+		std::ofstream(path) << "#!/bin/sh\n" << text;
+		fs::permissions(path, fs::perms(0755));
+	}
+
+	void SetUp() override
+	{
+		fs::remove_all(top);
+		fs::create_directories(top / "tests");
+		fs::create_directory_symlink(source_dir() / "tests/programs",
+					     top / "tests/programs");
+		script(top / "libc-patches/build-libc",
+		       "[ \"$1\" != glibc ] || [ -z \"$GLIBC\" ] || "
+		       "exit $GLIBC\necho " + root.string() + "\n");
+		for (const char *cc : {"tlabi-gcc", "tlabi-g++"})
+			script(root / "bin" / cc,
+			       "while [ \"$1\" != -o ]; do shift; done\n"
+			       "cp /bin/true \"$2\"\n");
+		script(root / "bin/tlabi-run", "shift; exec \"$@\"\n");
+	}
+
+	outcome run_it(const std::string &program,
+		       strings environment = {})
+	{
+		const std::string bin = (root / "bin").string();
+
+		environment.push_back("CC=" + bin + "/tlabi-gcc");
+		environment.push_back("CXX=" + bin + "/tlabi-g++");
+		return run({ top / "tests/programs/run", top, top / "build",
+			     program },
+			   { environment, std::chrono::minutes(2) });
+	}
+};
+
+TEST_F(ProgramsScript, RefusesAProgramThatItDoesNotKnow)
+{
+	const outcome got = run_it("edis");
+
+	EXPECT_EQ(got.code, 2) << got;
+	EXPECT_TRUE(has(got.err, "no program edis; there are: threads "))
+		<< got;
+}
+
+TEST_F(ProgramsScript, EndsIfALibcCannotBeBuilt)
+{
+	const outcome got = run_it("threads", { "GLIBC=4" });
+
+	EXPECT_EQ(got.code, 4) << got;
+	EXPECT_EQ(got.out, "");
+}
+
+/* One that crashes behind its last word has failed. */
+TEST_F(ProgramsScript, JudgesByHowAProgramEnds)
+{
+	script(top / "node", "echo workers ok\n"
+			     "[ -z \"$HOLD\" ] || exec sleep 60\nexit 3\n");
+	const outcome got = run_it("node",
+				   { "NODE=" + (top / "node").string() });
+
+	EXPECT_EQ(got.code, 77) << got;
+	EXPECT_TRUE(has(got.out, "fails on stock")) << got;
+	EXPECT_FALSE(has(got.out, "\nok ")) << got;
+}
+
+/* ---- tests/against-stock ---- */
+
+static outcome compare(const std::string &script)
+{
+	return run({ "bash", "-c", "set -u; export LC_ALL=C; here=$0 failed=0; "
+				   ". \"$0/compare\"; cd \"$1\"; " + script,
+		     source_dir() / "tests/against-stock", scratch_dir() });
+}
+
+TEST(AgainstStock, TheWorstOfATestsResultsCounts)
+{
+	const outcome got = compare("printf '%s\\n' 'PASS b' 'PASS a' 'FAIL a' "
+				    "'EXIT-1 b' 'SKIP c' 'PASS c' | worst");
+
+	EXPECT_EQ(got.out, "FAIL a\nEXIT-1 b\nPASS c\n") << got;
+}
+
+TEST(AgainstStock, TwoThatDoNothingAreNotAlike)
+{
+	const std::string end = "differences x stock patched; "
+				"echo failed=$failed";
+	outcome got = compare("echo NOT-BUILT a | tee stock > patched; " + end);
+
+	EXPECT_TRUE(has(got.out, "failed=1\n")) << got;
+	got = compare("printf '%s\\n' 'NOT-BUILT a' 'PASS b' | "
+		      "tee stock > patched; " + end);
+	EXPECT_TRUE(has(got.out, "failed=0\n")) << got;
 }
 
 } // namespace
