@@ -143,6 +143,56 @@ TEST_P(Wrappers, ASetUserIdProgramIsRefused)
 		GTEST_SKIP() << "others may not enter " << root;
 	expect_refusal(file("program"), 126, "is set-user-ID", as_nobody());
 	EXPECT_EQ(sh(tool("tlabi-run") + file("program")).out, "started\n");
+	// Of another user and the own group.
+	ASSERT_EQ(chown(file("program").c_str(), 1, getegid()), 0);
+	fs::permissions(file("program"), fs::perms(04755));
+	expect_refusal(file("program"), 126, "is set-user-ID");
+}
+
+// As in a shell, where a folder's name is no pattern.
+TEST_P(Wrappers, PathIsTakenAsItIs)
+{
+	fs::create_directories(dir / "b[1]");
+	fs::create_directories(dir / "b1");
+	compile_with(tool("tlabi-gcc"), "b[1]/program");
+	ASSERT_EQ(sh("cp /bin/false " + file("b1/program")).code, 0);
+	const outcome r = sh("PATH='" + file("b[1]") + "':$PATH " +
+			     tool("tlabi-run") + "program");
+	EXPECT_EQ(r.out, "started\n") << r;
+}
+
+// A link there may be another user's, who is waiting for root.
+TEST_P(Wrappers, NothingBesideATemporaryFileIsWritten)
+{
+	const std::string mktemp = file("bin/mktemp");
+
+	if (!musl || sh("ls /etc/ld-musl-*.path").code)
+		GTEST_SKIP() << "no paths to be put into a file";
+	fs::create_directories(dir / "bin");
+	sh("printf '%s\\n' '#!/bin/sh' 'file=$(" +
+	   sh("command -v mktemp | tr -d \"\\n\"").out +
+	   " \"$@\") && ln -s " + file("victim") +
+	   " $file.paths && echo $file' > " + mktemp + "; chmod +x " + mktemp);
+	const outcome r = sh("export TMPDIR=" + dir.string() + " PATH=" +
+			     file("bin") + ":$PATH; " + tool("tlabi-run") +
+			     "--tree echo started");
+	if (r.code == 126)
+		GTEST_SKIP() << r;
+	EXPECT_EQ(r.out, "started\n") << r;
+	EXPECT_FALSE(fs::exists(dir / "victim"));
+	EXPECT_FALSE(sh("ls -d " + file("*.paths")).code) << "cannot fail";
+}
+
+// For which there is nothing to link.
+TEST_P(Wrappers, CompilerSaysItsVersion)
+{
+	for (const std::string &cc : {std::string("gcc"), std::string("clang")})
+		if (have(cc)) {
+			const outcome r = sh("TLABI_CC=" + cc + " " +
+					     tool("tlabi-gcc") + "-v");
+			EXPECT_EQ(r.code, 0) << r;
+			EXPECT_TRUE(has(r.out, cc + " version ")) << r;
+		}
 }
 
 TEST_P(Wrappers, WhatIsNoProgramIsRefused)
