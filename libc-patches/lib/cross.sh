@@ -10,7 +10,7 @@ known_hosts() {
 	s390x-linux-gnu glibc musl
 	powerpc64le-linux-gnu glibc musl
 	arm-linux-gnueabihf glibc musl
-	i686-linux-gnu musl
+	i686-linux-gnu glibc musl
 	mips64el-linux-gnuabi64 glibc musl
 	loongarch64-linux-gnu glibc musl
 	END

@@ -20,7 +20,7 @@ prepare_source() {
 # loader looks, so that a library installed tomorrow is found.
 configure_libc() {
 	local cet=''
-	case $host in x86_64* | i?86*) cet=--enable-cet ;; esac
+	case $host in x86_64*) cet=--enable-cet ;; esac
 	kernel_headers "$work/headers" &&
 	cat > "$work/obj/configparms" <<-END &&
 	zonedir = /usr/share/zoneinfo
