@@ -95,7 +95,9 @@ outcome compile(const strings &command, const fs::path &output)
 		return done;
 	fs::remove(key_file);
 	fs::remove(output);
-	done = run(command + strings{"-o", output});
+	/* It may take minutes, which says nothing of what it makes. */
+	done = run(command + strings{"-o", output},
+		   {{}, std::chrono::minutes(10)});
 	if (done.ok())
 		std::ofstream(key_file, std::ios::binary) << key;
 	return done;
