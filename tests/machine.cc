@@ -5,6 +5,7 @@
  */
 #include "harness.hh"
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "librseq/kernel.hh"
@@ -151,6 +153,21 @@ bool runs_there(const strings &command)
 	return the_machine().virtual_one && of_the_machine(command[0]);
 }
 
+/* A status of wait(2) with this machine's signals: MIPS numbers some
+   differently. */
+static int as_here(int status)
+{
+	static const std::map<int, int> mips = {
+		{10, SIGBUS}, {12, SIGSYS}, {16, SIGUSR1}, {17, SIGUSR2},
+	};
+	const auto found = mips.find(WTERMSIG(status));
+
+	if (the_machine().isa != "mips64el" || !WIFSIGNALED(status) ||
+	    found == mips.end())
+		return status;
+	return (status & ~0x7f) | found->second;
+}
+
 outcome run_there(const strings &command, const options &how)
 {
 	channel to(channel_path());
@@ -178,7 +195,7 @@ outcome run_there(const strings &command, const options &how)
 	}
 	const uint32_t out = vm_word(to.words().out);
 	const uint32_t err = vm_word(to.words().err);
-	const int status = static_cast<int>(vm_word(to.words().status));
+	const int status = as_here(static_cast<int>(vm_word(to.words().status)));
 	got.out.assign(to.data(), out);
 	got.err.assign(to.data() + ((out + 7) & ~7u), err);
 	ended(&got, status);
