@@ -254,9 +254,15 @@ TEST_P(Killed, WhenADetachedThreadEndsOnMuslUnlessTurnedOff)
 	expect_alive("detached", true);
 }
 
-/* On stock glibc it has to ask why a thread is not registered. */
+/* It asks whether the area is this thread's own, but not where pointers have
+   4 bytes: no address there gives a kernel of 64 bits away. */
 TEST_P(Killed, ByRseqQueryUnlessTurnedOff)
 {
-	expect_killed("query");
+	const std::string isa = the_machine().isa;
+
+	if (isa == "i386" || isa == "arm")
+		expect_alive("query", false);
+	else
+		expect_killed("query");
 	expect_alive("query", true);
 }
