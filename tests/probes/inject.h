@@ -35,12 +35,9 @@
 	"addi t2, t2, -1\n\t"						\
 	"bnez t2, 661b\n\t"
 #elif defined __arm__
-#define RSEQ_INJECT_CLOBBERS_	, "lr"
-#define RSEQ_INJECT_							\
-	"mov lr, #200\n"						\
-	"661:\n\t"							\
-	"subs lr, lr, #1\n\t"						\
-	"bne 661b\n\t"
+/* A section may need all registers that there are: no loop. */
+#define RSEQ_INJECT_CLOBBERS_
+#define RSEQ_INJECT_	".rept 200\n\tnop\n\t.endr\n\t"
 #elif defined __powerpc64__
 #define RSEQ_INJECT_CLOBBERS_	, "r7"
 #define RSEQ_INJECT_							\
