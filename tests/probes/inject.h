@@ -35,9 +35,16 @@
 	"addi t2, t2, -1\n\t"						\
 	"bnez t2, 661b\n\t"
 #elif defined __arm__
-/* A section may need all registers that there are: no loop. */
-#define RSEQ_INJECT_CLOBBERS_
-#define RSEQ_INJECT_	".rept 200\n\tnop\n\t.endr\n\t"
+/* A section may need all core registers that there are. */
+#define RSEQ_INJECT_CLOBBERS_	, "s14", "s15"
+#define RSEQ_INJECT_							\
+	"vmov.f32 s14, #31.0\n\t"					\
+	"vmov.f32 s15, #0.5\n"						\
+	"661:\n\t"							\
+	"vsub.f32 s14, s14, s15\n\t"					\
+	"vcmp.f32 s14, #0.0\n\t"					\
+	"vmrs APSR_nzcv, fpscr\n\t"					\
+	"bne 661b\n\t"
 #elif defined __powerpc64__
 #define RSEQ_INJECT_CLOBBERS_	, "r7"
 #define RSEQ_INJECT_							\
