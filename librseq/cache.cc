@@ -55,12 +55,6 @@ static bool change(uintptr_t *word, uintptr_t from, uintptr_t to)
 					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-static void count_up(uint64_t *n, uint64_t by)
-{
-	if (by)		/* clang 14 makes a load of 0, less aligned */
-		__atomic_fetch_add((shared_word *)n, by, __ATOMIC_RELAXED);
-}
-
 /* ---- the stacks ---- */
 
 static size_t stack_size(uintptr_t room)
@@ -437,13 +431,8 @@ void rseq_cache_fini(struct rseq_cache *c)
 void rseq_cache_read(const struct rseq_cache *c,
 		     struct rseq_cache_stats *stats) noexcept
 {
-	const auto get = [](const uint64_t &n) {
-		return __atomic_load_n((const shared_word *)&n,
-				       __ATOMIC_RELAXED);
-	};
-
-	*stats = {get(c->stats.refills), get(c->stats.refilled),
-		  get(c->stats.drains), get(c->stats.drained), 0};
+	*stats = {counted(c->stats.refills), counted(c->stats.refilled),
+		  counted(c->stats.drains), counted(c->stats.drained), 0};
 	for (unsigned int cpu = 0; c->stacks && cpu < rseq_cpu_limit(); ++cpu)
 		stats->held += count_in(load(section_stack(c, cpu))) +
 			count_in(load(locked_stack(c, cpu)));

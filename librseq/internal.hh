@@ -22,6 +22,18 @@
  */
 typedef uint64_t shared_word __attribute__((__aligned__(8)));
 
+/* A number that threads share, for those who read about them. */
+inline void count_up(uint64_t *n, uint64_t by)
+{
+	if (by)		/* clang 14 makes a load of 0, less aligned */
+		__atomic_fetch_add((shared_word *)n, by, __ATOMIC_RELAXED);
+}
+
+inline uint64_t counted(const uint64_t &n)
+{
+	return __atomic_load_n((const shared_word *)&n, __ATOMIC_RELAXED);
+}
+
 /* The library leaves errno alone: calls that may set it stand under this. */
 struct errno_guard {
 	int saved = errno;

@@ -82,11 +82,6 @@ void store(uint64_t *word, uint64_t value)
 	__atomic_store_n((shared_word *)word, value, __ATOMIC_RELEASE);
 }
 
-void add(uint64_t *word, uint64_t by)
-{
-	__atomic_fetch_add((shared_word *)word, by, __ATOMIC_RELAXED);
-}
-
 /* ThreadSanitizer takes only the full fence. */
 void store_fence()
 {
@@ -173,7 +168,7 @@ plan make_plan(const ring &to, unsigned int flags, uint64_t len, uint64_t state)
 /* Also when nothing was written: for those who run no sections. */
 void drop(const rseq_ring *r, unsigned int cpu)
 {
-	add(&section_ring(r, cpu).h->dropped, 1);
+	count_up(&section_ring(r, cpu).h->dropped, 1);
 }
 
 }
@@ -389,7 +384,8 @@ long read_ring(const rseq_ring *r, const ring &from, unsigned int cpu,
 		const uint64_t oldest = load(&from.h->oldest);
 		const uint64_t next = load(&from.h->next);
 		if (overwrites && (int32_t)distance(place, oldest) > 0) {
-			add(&from.h->lost, records_between(place, oldest));
+			count_up(&from.h->lost,
+				 records_between(place, oldest));
 			place = oldest;
 		}
 		if (distance(place, next) == 0)

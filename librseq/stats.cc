@@ -108,13 +108,9 @@ struct rseq_stats *rseq_stats_self(void)
 /* Their threads may be counting. */
 static rseq_stats copy(const rseq_stats &row)
 {
-	const auto get = [](const uint64_t &n) {
-		return __atomic_load_n((const shared_word *)&n,
-				       __ATOMIC_RELAXED);
-	};
 	return {__atomic_load_n(&row.thread, __ATOMIC_RELAXED), 0,
-		get(row.commits), get(row.conflicts), get(row.aborts),
-		get(row.locks)};
+		counted(row.commits), counted(row.conflicts),
+		counted(row.aborts), counted(row.locks)};
 }
 
 size_t rseq_stats_read(struct rseq_stats *stats, size_t n)
