@@ -9,20 +9,49 @@
 #include "live.hh"
 
 /*
- * The word of a held guard is odd and names its holder:
+ * A guard as a whole has 8 bytes, with a word of 4 also the member behind it.
+ * That of a held guard is odd and names its holder:
  *
  *	holder's thread id << 32 | low half of event << 1 | 1
  *
- * so that two holders never write the same word, and whoever finds that the
- * holder is no more can go on.  A 32-bit word has no room for the holder.
+ * so that two holders never write the same, and whoever finds that the holder
+ * is no more can go on.  Sections compare and store the word only: of one of 4
+ * bytes they leave the other half behind, which means nothing while it is even.
  */
-static constexpr int half = sizeof(uintptr_t) * 4;
-static constexpr bool names_holder = half == 32;
+typedef shared_word __attribute__((__may_alias__)) whole_guard;
+static_assert(sizeof(rseq_guard) == sizeof(whole_guard) &&
+	      alignof(rseq_guard) >= alignof(whole_guard));
 
-static uintptr_t held_by(uintptr_t word, uint32_t thread)
+static whole_guard *whole(rseq_guard *guard)
 {
-	return (names_holder ? (uintptr_t)thread << half | (uint32_t)word :
-		word) | 1;
+	return (whole_guard *)guard;
+}
+
+static uint64_t load(rseq_guard *guard)
+{
+	return __atomic_load_n(whole(guard), __ATOMIC_ACQUIRE);
+}
+
+static bool replace(rseq_guard *guard, uint64_t seen, uint64_t by)
+{
+	return __atomic_compare_exchange_n(whole(guard), &seen, by, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static uint64_t held_by(uint64_t word, uint32_t thread)
+{
+	return (uint64_t)thread << 32 | (uint32_t)word | 1;
+}
+
+static uint32_t holder_of(uint64_t held)
+{
+	return (uint32_t)(held >> 32);
+}
+
+/* Whether this is still the lock that was put over the word, whoever's. */
+static bool is_lock_over(uint64_t now, uint64_t word)
+{
+	return (uint32_t)now == ((uint32_t)word | 1);
 }
 
 static uint32_t ask_thread_id()
@@ -159,7 +188,7 @@ static uint32_t sleepers;
 static uint32_t *futex_word(rseq_guard *guard)
 {
 	const bool big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-	return (uint32_t *)&guard->word + (names_holder && big_endian);
+	return (uint32_t *)guard + big_endian;
 }
 
 static void wake(rseq_guard *guard)
@@ -168,12 +197,7 @@ static void wake(rseq_guard *guard)
 		wake_all(futex_word(guard));
 }
 
-static uintptr_t load(rseq_guard *guard)
-{
-	return __atomic_load_n(&guard->word, __ATOMIC_ACQUIRE);
-}
-
-static void sleep_a_while(rseq_guard *guard, uintptr_t seen)
+static void sleep_a_while(rseq_guard *guard, uint64_t seen)
 {
 	__atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
 	sleep_on(futex_word(guard), (uint32_t)seen);
@@ -184,21 +208,19 @@ static void sleep_a_while(rseq_guard *guard, uintptr_t seen)
  * Whether the holder is there is asked first, and each time: signals may end
  * every sleep long before its time.
  */
-int guard_wait(rseq_guard *guard, uintptr_t seen)
+int guard_wait(rseq_guard *guard)
 {
-	const uint32_t holder = (uint32_t)(seen >> half);
+	const uint64_t seen = load(guard);
 
-	/* A handler in a commit: who it waits for may wait for that. */
-	if (mine.commits || (names_holder && holder == ask_thread_id()))
-		return -EDEADLK;
-	if (names_holder && !thread_exists(holder)) {
-		/* Leave an event behind that nobody has begun with. */
-		__atomic_compare_exchange_n(&guard->word, &seen,
-					    (seen & ~(uintptr_t)1) + 2, false,
-					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	if (!(seen & 1))
 		return 0;
-	}
-	sleep_a_while(guard, seen);
+	/* A handler in a commit: who it waits for may wait for that. */
+	if (mine.commits || holder_of(seen) == ask_thread_id())
+		return -EDEADLK;
+	if (thread_exists(holder_of(seen)))
+		sleep_a_while(guard, seen);
+	else	/* leave an event behind that nobody has begun with */
+		replace(guard, seen, seen + 1);
 	return 0;
 }
 
@@ -209,18 +231,10 @@ static rseq_guard *guard_of(rseq_guard *guard, unsigned int cpu)
 	return static_cast<rseq_guard *>(rseq_copy_of_(guard, cpu));
 }
 
-static bool try_lock(rseq_guard *guard, uintptr_t word, uintptr_t held)
-{
-	return !(word & 1) &&
-		__atomic_compare_exchange_n(&guard->word, &word, held, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-}
-
 /* Give back what was not wanted after all. */
-static void let_go(rseq_guard *guard, uintptr_t held, uintptr_t word)
+static void let_go(rseq_guard *guard, uint64_t held, uint64_t word)
 {
-	__atomic_compare_exchange_n(&guard->word, &held, word + 2, false,
-				    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	replace(guard, held, word + 2);
 	wake(guard);
 }
 
@@ -235,20 +249,20 @@ int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold)
 	const uint32_t thread = ask_thread_id();
 
 	for (;;) {
-		const uintptr_t word = load(guard);
+		const uint64_t word = load(guard);
 		if (word & 1) {
-			int ret = guard_wait(guard, word);
+			int ret = guard_wait(guard);
 			if (ret)
 				return ret;
 			continue;
 		}
 		block_signals(hold->signals);
-		const uintptr_t held = held_by(word, thread);
-		if (try_lock(guard, word, held)) {
+		const uint64_t held = held_by(word, thread);
+		if (replace(guard, word, held)) {
 			const int ret = fence(flag_cpu, cpu);
 			if (ret == 0 && load(guard) == held) {
 				hold->guard = guard;
-				hold->word = word;
+				hold->word = (uintptr_t)word;
 				hold->state = RSEQ_LOCKED_;
 				return 0;
 			}
@@ -285,16 +299,16 @@ int guard_begin_any(rseq_transaction *t)
 	unsigned int cpu = mine.cpu - 1;
 	for (unsigned int busy = 0; busy < limit * patience;) {
 		rseq_guard *const guard = guard_of(t->guards, cpu);
-		const uintptr_t word = load(guard);
+		const uint64_t word = load(guard);
 
 		if (!(word & 1)) {
 			t->cpu = (int)cpu;
 			t->guard = guard;
-			t->word = word;
+			t->word = (uintptr_t)word;
 			if (t->left <= 0 && !mine.commits)
 				return guard_hold(t, cpu);
 			t->hold.guard = guard;
-			t->hold.word = word;
+			t->hold.word = t->word;
 			t->hold.state = RSEQ_UNMASKED_;
 			return t->cpu;
 		}
@@ -305,7 +319,7 @@ int guard_begin_any(rseq_transaction *t)
 			cpu = (cpu + 1) % limit;
 			continue;
 		}
-		const int ret = guard_wait(guard, word);
+		const int ret = guard_wait(guard);
 		if (ret)
 			return ret;
 	}
@@ -314,12 +328,12 @@ int guard_begin_any(rseq_transaction *t)
 
 static bool lock_for_commit(rseq_guard *guard, uintptr_t word)
 {
-	const uintptr_t held = held_by(word, thread_id());
+	const uint64_t held = held_by(word, thread_id());
+	const uint64_t now = load(guard);
 
 	++mine.commits;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_compare_exchange_n(&guard->word, &word, held, false,
-					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+	if ((uintptr_t)now == word && replace(guard, now, held))
 		return true;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	--mine.commits;
@@ -344,11 +358,9 @@ int rseq_guard_lock_(struct rseq_guard *guard, unsigned int cpu,
 
 uint32_t guard_holder(const rseq_hold *hold)
 {
-	const uintptr_t now = load(hold->guard);
+	const uint64_t now = load(hold->guard);
 
-	return names_holder && (now & 1) &&
-		(uint32_t)now == ((uint32_t)hold->word | 1) ?
-		(uint32_t)(now >> half) : 0;
+	return is_lock_over(now, hold->word) ? holder_of(now) : 0;
 }
 
 /*
@@ -363,11 +375,9 @@ void rseq_guard_unlock_(struct rseq_hold *hold) noexcept
 	if (!guard || !(hold->state & RSEQ_LOCKED_))
 		return;
 	errno_guard keep;
-	uintptr_t now = load(guard);
-	if ((now & 1) && (uint32_t)now == ((uint32_t)hold->word | 1))
-		__atomic_compare_exchange_n(&guard->word, &now, hold->word + 2,
-					    false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED);
+	const uint64_t now = load(guard);
+	if (is_lock_over(now, hold->word))
+		replace(guard, now, hold->word + 2);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (hold->state & RSEQ_UNMASKED_)
 		--mine.commits;
@@ -386,15 +396,13 @@ int rseq_still_held_(struct rseq_guard *guard, uintptr_t word,
 	errno_guard keep;
 	if (!(state & RSEQ_LOCKED_))
 		return lock_for_commit(guard, word);
-	const uintptr_t held = held_by(word, thread_id());
-	uintptr_t now = load(guard);
+	const uint64_t held = held_by(word, thread_id());
+	const uint64_t now = load(guard);
 
 	if (now == held)
 		return 1;
-	return names_holder && (uint32_t)now == (uint32_t)held &&
-		!thread_exists((uint32_t)(now >> half)) &&
-		__atomic_compare_exchange_n(&guard->word, &now, held, false,
-					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return is_lock_over(now, word) && !thread_exists(holder_of(now)) &&
+		replace(guard, now, held);
 }
 
 /* ---- all cpus ---- */
@@ -407,13 +415,13 @@ struct batch_of {
 	rseq_guard *guard;
 	unsigned int first, count, locked;
 	uint32_t thread;
-	uintptr_t words[batch];
+	uint64_t words[batch];
 
 	rseq_guard *at(unsigned int i) const
 	{
 		return guard_of(guard, first + i);
 	}
-	uintptr_t held(unsigned int i) const
+	uint64_t held(unsigned int i) const
 	{
 		return held_by(words[i], thread);
 	}
@@ -424,13 +432,13 @@ static int lock_rest(batch_of *b)
 {
 	while (b->locked < b->count) {
 		rseq_guard *const g = b->at(b->locked);
-		const uintptr_t word = load(g);
+		const uint64_t word = load(g);
 
 		if (word & 1) {
-			const int ret = guard_wait(g, word);
+			const int ret = guard_wait(g);
 			if (ret)
 				return ret;
-		} else if (try_lock(g, word, held_by(word, b->thread))) {
+		} else if (replace(g, word, held_by(word, b->thread))) {
 			b->words[b->locked++] = word;
 		}
 	}

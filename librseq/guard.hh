@@ -5,8 +5,8 @@
 
 /* Not public: what rseq_guard_lock() and rseq_begin_slow_() are made of. */
 
-/* Sleep until a word that was seen locked has changed: 0 or -EDEADLK. */
-int guard_wait(rseq_guard *guard, uintptr_t seen);
+/* If it is locked, sleep until that may have changed: 0 or -EDEADLK. */
+int guard_wait(rseq_guard *guard);
 
 /* rseq_guard_lock_(), when cpu is in range. */
 int guard_lock(rseq_guard *guard, unsigned int cpu, rseq_hold *hold);

@@ -34,7 +34,7 @@ int rseq_begin_slow_(struct rseq_transaction *t) noexcept
 		}
 		if (rseq_look_(t, cpu))
 			return cpu;
-		const int ret = t->word & 1 ? guard_wait(t->guard, t->word) : 0;
+		const int ret = t->word & 1 ? guard_wait(t->guard) : 0;
 		if (ret)
 			return ret;
 	}

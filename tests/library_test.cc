@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* librseq.so: what it needs, what it exports, and that it can be loaded. */
+#include <cerrno>
 #include <set>
 #include <sstream>
 
@@ -112,35 +113,47 @@ TEST_P(Library, ExportsExactlyTheMap)
    register, everything falls back. */
 TEST(ThirtyTwoBits, CountAndCommitWithSectionsAndWithout)
 {
-	const strings flags = i386_flags();
-	const auto built = [&](const std::string &probe) {
-		const fs::path out = scratch_dir() / "thirty_two" / probe;
-		outcome got = compile(strings{cc()} + flags +
-			rseq_include_flags() + strings{"-std=gnu11", "-O2",
-			"-Wall", "-Wextra", "-Werror", "-pthread",
-			probes_dir() / (probe + ".c"),
-			librseq(libcs().front(), flags)}, out);
-
-		EXPECT_TRUE(got.ok()) << got;
-		return out;
-	};
-
 	if (!have_i386_libc())
 		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	for (const char *registered : {"1", "0"}) {
 		const strings env = {
 			std::string("GLIBC_TUNABLES=glibc.pthread.rseq=") +
 			registered};
-		outcome got = run({built("counter")}, {env});
+		outcome got = run({i386_probe("counter")}, {env});
 		ASSERT_TRUE(got.ok()) << got;
 		EXPECT_EQ(got.number("differ"), 0) << got;
 		EXPECT_EQ(got.number("sections") > 0, *registered == '1') << got;
 		EXPECT_EQ(got.number("slow") > 0, *registered == '0') << got;
-		got = run({built("transactions")}, {env});
+		got = run({i386_probe("transactions")}, {env});
 		ASSERT_TRUE(got.ok()) << got;
 		EXPECT_EQ(got.number("wrong"), 0) << got;
 		EXPECT_GT(got.number("checks"), 100) << got;
 	}
+}
+
+/* A guard whose word has no room for its holder names it all the same. */
+TEST(ThirtyTwoBits, HoldersThatAreGoneAreFollowed)
+{
+	if (!have_i386_libc())
+		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
+	outcome got = run({i386_probe("guards")});
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *what : {"dead0", "dead1", "fork_held", "fork_in0",
+				 "fork_in8", "drain"})
+		EXPECT_EQ(got.number(what), 0) << what << got;
+	EXPECT_EQ(got.number("fork_in8.value"), 82) << got;
+	EXPECT_EQ(got.number("lock_own"), -EDEADLK) << got;
+	got = run({i386_probe("main_gone")});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("lock"), 0) << got;
+	got = run({i386_probe("transact_stress", {"-include",
+			probes_dir() / "inject.h"}), "mixed", "500", "2"});
+	ASSERT_TRUE(got.ok()) << got;
+	for (const char *bad : {"failed", "bad_children", "lost",
+				"lost_others", "lost_nodes", "wrong"})
+		EXPECT_EQ(got.number(bad), 0) << bad << got;
+	EXPECT_GT(got.number("forks"), 0) << got;
+	EXPECT_GT(got.number("disturbed"), 0) << got;
 }
 
 /* Without a libc: x32 has none in Debian, and its kernel may not run it. */

@@ -254,17 +254,7 @@ TEST(AbortPointsOfI386, EachInstructionRestartsItsSection)
 		for (const strings &how : {strings{"-fPIE", "-pie"},
 					   strings{"-fno-pie", "-no-pie",
 						   "-fno-omit-frame-pointer"}}) {
-			const strings flags = i386_flags() + strings{how[0]};
-			const fs::path out = scratch_dir() / "sections" /
-				("i386_" + probe + how[1]);
-			outcome built = compile(strings{cc()} + i386_flags() +
-				how + rseq_include_flags() + strings{
-				"-std=gnu11", "-O2", "-Wall", "-Wextra",
-				"-Werror", "-pthread",
-				probes_dir() / (probe + ".c"),
-				librseq(libcs().front(), flags)}, out);
-			ASSERT_TRUE(built.ok()) << built;
-			outcome got = run_with_traps(out);
+			outcome got = run_with_traps(i386_probe(probe, how));
 			ASSERT_TRUE(got.ok()) << got;
 			EXPECT_EQ(got.number("wrong"), 0) << got;
 			EXPECT_EQ(got.number("sections"),

@@ -319,4 +319,19 @@ bool have_i386_libc()
 	return fs::exists("/usr/lib32/crt1.o");
 }
 
+fs::path i386_probe(const std::string &name, const strings &flags)
+{
+	const fs::path out = scratch_dir() / "i386" / with_flags(name, flags);
+	strings code = i386_flags();
+
+	for (const std::string &f : flags)
+		if (f != "-pie" && f != "-no-pie")
+			code.push_back(f);
+	return must(compile(strings{cc()} + i386_flags() + flags +
+		rseq_include_flags() + strings{"-std=gnu11", "-O2", "-Wall",
+		"-Wextra", "-Werror", "-pthread",
+		probes_dir() / (name + ".c"),
+		librseq(libcs().front(), code)}, out), out);
+}
+
 } // namespace harness

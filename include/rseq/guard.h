@@ -10,13 +10,21 @@ extern "C" {
 
 /*
  * What tells the commits on one cpu's data apart: event << 1 | locked.  Every
- * commit adds an event; while a thread holds the guard, the word is odd and
- * nobody commits.  It lies in per-cpu memory beside its data, and all zeros is
- * how it begins.
+ * commit adds an event; while a thread holds the guard, the word is odd, names
+ * that thread in its other half, and nobody commits.  It lies in per-cpu memory
+ * beside its data, and all zeros is how it begins.
  */
 struct rseq_guard {
+#if RSEQ_POINTER_ == 64
 	uintptr_t	word;
-};
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	uintptr_t	word;
+	uint32_t	holder_;	/* written by the library, with word */
+#else
+	uint32_t	holder_;
+	uintptr_t	word;
+#endif
+} __attribute__((__aligned__(8)));
 
 /* What rseq_guard_unlock() has to put back; the fields are private. */
 struct rseq_hold {
