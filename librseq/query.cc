@@ -91,13 +91,17 @@ static unsigned int find_feature_size()
 /*
  * A thread whose area shows a cpu can still be unregistered: a vfork child
  * looks at its parent's.  The kernel tells: it refuses an area in its own half
- * with EFAULT, but a registered thread already for having one.
+ * with EFAULT, but a registered thread already for having one.  No address of 4
+ * bytes is in that half under a kernel of 64 bits: there, who has no area to
+ * unregister gets EINVAL, others EPERM for another signature.
  */
 static bool borrowed()
 {
-	if (sizeof(void *) < 8)
-		return false;	/* no such address under a 64-bit kernel */
 	errno_guard keep;
+
+	if (sizeof(void *) < 8)
+		return syscall(SYS_rseq, rseq_self(), registered_length(), 1,
+			       ~RSEQ_SIG) == -1 && errno == EINVAL;
 	return syscall(SYS_rseq, ~0xffful, legacy_length, 0, RSEQ_SIG) == -1 &&
 		errno == EFAULT;
 }

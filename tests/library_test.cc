@@ -6,6 +6,8 @@
 
 #include <fnmatch.h>
 
+#include <rseq/query.h>
+
 #include "harness.hh"
 
 using namespace harness;
@@ -129,6 +131,18 @@ TEST(ThirtyTwoBits, CountAndCommitWithSectionsAndWithout)
 		EXPECT_EQ(got.number("wrong"), 0) << got;
 		EXPECT_GT(got.number("checks"), 100) << got;
 	}
+}
+
+/* No address there gives a vfork child away, as one does on 64 bits. */
+TEST(ThirtyTwoBits, QueryKnowsAVforkChild)
+{
+	if (!have_i386_libc())
+		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
+	outcome got = run({i386_probe("query_api")});
+	ASSERT_TRUE(got.ok()) << got;
+	EXPECT_EQ(got.number("info.reason"), RSEQ_ON) << got;
+	EXPECT_EQ(got.number("vfork.reason"), RSEQ_OFF_BORROWED) << got;
+	EXPECT_EQ(got.number("after.reason"), RSEQ_ON) << got;
 }
 
 /* A guard whose word has no room for its holder names it all the same. */

@@ -31,7 +31,7 @@ int main(void)
 	try_init("most", SIZE_MAX);
 	try_init("overflow", SIZE_MAX / sizeof(intptr_t));
 	try_init("overflow_rows", SIZE_MAX / sizeof(intptr_t) / 2);
-	try_init("huge", (size_t)1 << 50);
+	try_init("huge", SIZE_MAX >> 14);
 	try_init("one_too_many", RSEQ_PERCPU_STRIDE / 2 / sizeof(intptr_t) + 1);
 	printf("most_that_fit=%d\n", rseq_counter_init(&c,
 		RSEQ_PERCPU_STRIDE / 2 / sizeof(intptr_t)));

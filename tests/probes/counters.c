@@ -97,7 +97,7 @@ int main(void)
 	printf("second=%ld\n", rseq_counters_make(&set, NULL));
 	printf("name=%s\nnone=%d\nabove=%d\n", rseq_counters_name(&set, 0),
 	       rseq_counters_name(&set, 1) == NULL,
-	       rseq_counters_name(&set, 1ul << 40) == NULL);
+	       rseq_counters_name(&set, SIZE_MAX >> 24) == NULL);
 	made = rseq_counters_read(&set, sums, COUNTERS);
 	printf("made=%zu\nread=%d\n", made,
 	       sums[0] == rseq_counters_sum(&set, 0));

@@ -84,6 +84,8 @@ static void count_in_static(void)
 
 int main(void)
 {
+	/* of no immediate, where pointers have 8 bytes */
+	const intptr_t big = (intptr_t)1 << (5 * sizeof(intptr_t));
 	intptr_t v = 40, expect = 42, old = 0;
 	intptr_t *percpu = (intptr_t *)rseq_percpu_alloc(sizeof v, 0), *copy;
 
@@ -91,8 +93,8 @@ int main(void)
 	const rseq_cpu_t cpu = cpu_number((int)rseq_cpu_start());
 	printf("add=%d\n", TRY(rseq_add(&v, 2, cpu)));
 	printf("add.value=%td\n", v);
-	printf("add_big=%d\n", TRY(rseq_add(&v, (intptr_t)1 << 40, cpu)));
-	printf("add_big.value=%td\n", v - ((intptr_t)1 << 40));
+	printf("add_big=%d\n", TRY(rseq_add(&v, big, cpu)));
+	printf("add_big.value=%td\n", v - big);
 	v = 42;
 	printf("add_elsewhere=%d\n", (int)rseq_add(&v, 1, other_cpu()));
 	printf("add_negative=%d\n", (int)rseq_add(&v, 1, cpu_number(-1)));

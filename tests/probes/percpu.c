@@ -83,7 +83,7 @@ static void try_sizes(void)
 static void try_alignments(void)
 {
 	static const size_t bad[] = { 3, 24, 6000, 2 * PAGE, STRIDE, SIZE_MAX,
-				      (size_t)1 << 63 };
+				      SIZE_MAX / 2 + 1 };
 	char *in_between[16];
 	int n = 0;
 
