@@ -341,6 +341,17 @@ INSTANTIATE_TEST_SUITE_P(, GdbItself,
 	testing::ValuesIn(debuggees({"pie", "static"}, {"-O2"})),
 	debuggee_name);
 
+/*
+ * gdb before 14 knows how long the registers of older cpus are together; where
+ * there are more, as with AMX, it can write none, and so call no function (J.
+ * Baldwin, "Handle variable XSAVE layouts", gdb-patches, July 2023).
+ */
+static bool cannot_write_registers(const outcome &got)
+{
+	return (got.out + got.err).find("Couldn't write extended state status")
+		!= std::string::npos;
+}
+
 /* It must be another's node that the section finds when it runs on. */
 TEST_P(GdbItself, AbortsASectionWithABreakpointInIt)
 {
@@ -366,6 +377,8 @@ TEST_P(GdbItself, AbortsASectionInWhichAFunctionIsCalled)
 			  strings{"print twice(21)", "info rseq", "delete",
 				  "continue"});
 
+	if (cannot_write_registers(got))
+		GTEST_SKIP() << "this gdb cannot write this cpu's registers";
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(times(got, " = 42\n"), 1) << got;
 	EXPECT_EQ(times(got, "\n  state +armed: "), 1) << got;
@@ -382,6 +395,8 @@ TEST_P(GdbItself, LosesAnUpdateByACallThatNobodyUndoes)
 				  "except gdb.error as e:\n print(e)\nend",
 				  "continue"});
 
+	if (cannot_write_registers(got))
+		GTEST_SKIP() << "this gdb cannot write this cpu's registers";
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(times(got, "\n  state +NOT ARMED: "), 1) << got;
 	EXPECT_EQ(times(got, "would run on unprotected"), 1) << got;
