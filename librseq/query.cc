@@ -92,16 +92,20 @@ static unsigned int find_feature_size()
  * A thread whose area shows a cpu can still be unregistered: a vfork child
  * looks at its parent's.  The kernel tells: it refuses an area in its own half
  * with EFAULT, but a registered thread already for having one.  No address of 4
- * bytes is in that half under a kernel of 64 bits: there, who has no area to
- * unregister gets EINVAL, others EPERM for another signature.
+ * bytes is in that half under a kernel of 64 bits: there, it can register an
+ * area of its own, which nobody else can, and does so for a moment.
  */
 static bool borrowed()
 {
 	errno_guard keep;
 
-	if (sizeof(void *) < 8)
-		return syscall(SYS_rseq, rseq_self(), registered_length(), 1,
-			       ~RSEQ_SIG) == -1 && errno == EINVAL;
+	if (sizeof(void *) < 8) {
+		alignas(legacy_length) char own[legacy_length] = {};
+
+		return syscall(SYS_rseq, own, legacy_length, 0, RSEQ_SIG) == 0
+			&& syscall(SYS_rseq, own, legacy_length, 1, RSEQ_SIG)
+				== 0;
+	}
 	return syscall(SYS_rseq, ~0xffful, legacy_length, 0, RSEQ_SIG) == -1 &&
 		errno == EFAULT;
 }
