@@ -91,7 +91,7 @@ static struct node *last_of(struct node *node, long *wrong)
 	for (;;) {							\
 		const rseq_##where##_t id = ID_##where;			\
 		if (id.n < 0)						\
-			exit(3);					\
+			_exit(3);					\
 		linger();						\
 		struct slot *s = rseq_percpu_ptr(slots, id.n);		\
 		enum rseq_result r;					\
@@ -99,7 +99,7 @@ static struct node *last_of(struct node *node, long *wrong)
 		if (r == RSEQ_COMMITTED)				\
 			break;						\
 		if (r == RSEQ_UNAVAILABLE)				\
-			exit(3);					\
+			_exit(3);					\
 		(void)again(r);						\
 	}
 #define ID_cpu		{ (int)rseq_cpu_start() }

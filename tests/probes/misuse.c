@@ -43,9 +43,11 @@ static void said(const char *what)
 
 static void in_thread(void *(*f)(void *), void *arg)
 {
+	const int before = errno;
 	pthread_t t;
 
-	pthread_create(&t, NULL, f, arg);
+	pthread_create(&t, NULL, f, arg);	/* glibc's may set errno */
+	errno = before;
 	pthread_join(t, NULL);
 }
 

@@ -246,6 +246,10 @@ static void in_child(void)
 	printf("child.status=%d\n", status);
 }
 
+#ifndef SYS_clock_gettime	/* musl, where a time_t is longer than a pointer */
+#define SYS_clock_gettime	SYS_clock_gettime32
+#endif
+
 static int has_dispatch(void)
 {
 	static char selector;
