@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* librseq.so: what it needs, what it exports, and that it can be loaded. */
-#include <cerrno>
 #include <set>
 #include <sstream>
 
 #include <fnmatch.h>
-
-#include <rseq/query.h>
 
 #include "harness.hh"
 
@@ -131,43 +128,6 @@ TEST(ThirtyTwoBits, CountAndCommitWithSectionsAndWithout)
 		EXPECT_EQ(got.number("wrong"), 0) << got;
 		EXPECT_GT(got.number("checks"), 100) << got;
 	}
-}
-
-/* No address there gives a vfork child away, as one does on 64 bits. */
-TEST(ThirtyTwoBits, QueryKnowsAVforkChild)
-{
-	if (!have_i386_libc())
-		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
-	outcome got = run({i386_probe("query_api")});
-	ASSERT_TRUE(got.ok()) << got;
-	EXPECT_EQ(got.number("info.reason"), RSEQ_ON) << got;
-	EXPECT_EQ(got.number("vfork.reason"), RSEQ_OFF_BORROWED) << got;
-	EXPECT_EQ(got.number("after.reason"), RSEQ_ON) << got;
-}
-
-/* A guard whose word has no room for its holder names it all the same. */
-TEST(ThirtyTwoBits, HoldersThatAreGoneAreFollowed)
-{
-	if (!have_i386_libc())
-		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
-	outcome got = run({i386_probe("guards")});
-	ASSERT_TRUE(got.ok()) << got;
-	for (const char *what : {"dead0", "dead1", "fork_held", "fork_in0",
-				 "fork_in8", "drain"})
-		EXPECT_EQ(got.number(what), 0) << what << got;
-	EXPECT_EQ(got.number("fork_in8.value"), 82) << got;
-	EXPECT_EQ(got.number("lock_own"), -EDEADLK) << got;
-	got = run({i386_probe("main_gone")});
-	ASSERT_TRUE(got.ok()) << got;
-	EXPECT_EQ(got.number("lock"), 0) << got;
-	got = run({i386_probe("transact_stress", {"-include",
-			probes_dir() / "inject.h"}), "mixed", "500", "2"});
-	ASSERT_TRUE(got.ok()) << got;
-	for (const char *bad : {"failed", "bad_children", "lost",
-				"lost_others", "lost_nodes", "wrong"})
-		EXPECT_EQ(got.number(bad), 0) << bad << got;
-	EXPECT_GT(got.number("forks"), 0) << got;
-	EXPECT_GT(got.number("disturbed"), 0) << got;
 }
 
 /* Without a libc: x32 has none in Debian, and its kernel may not run it. */

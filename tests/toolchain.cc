@@ -327,9 +327,8 @@ fs::path i386_probe(const std::string &name, const strings &flags)
 	for (const std::string &f : flags)
 		if (f != "-pie" && f != "-no-pie")
 			code.push_back(f);
-	return must(compile(strings{cc()} + i386_flags() + flags +
-		rseq_include_flags() + strings{"-std=gnu11", "-O2", "-Wall",
-		"-Wextra", "-Werror", "-pthread",
+	return must(compile(strings{cc()} + probe_flags + i386_flags() +
+		flags + rseq_include_flags() + strings{
 		probes_dir() / (name + ".c"),
 		librseq(libcs().front(), code)}, out), out);
 }

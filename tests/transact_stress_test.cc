@@ -99,6 +99,18 @@ TEST_P(TransactStress, LosesNothingAndDoesNothingTwice)
 	EXPECT_GE(got.number("stats.conflicts"), got.number("reruns")) << got;
 }
 
+/* Children of fork wait there for a holder that they do not have. */
+TEST(TransactStressOfI386, LosesNothingWhereHoldersAreGone)
+{
+	if (!have_i386_libc())
+		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
+	outcome got = run({i386_probe("transact_stress", {"-include",
+			probes_dir() / "inject.h"}), "mixed", "500", "2"});
+	expect_exact(got);
+	EXPECT_GT(got.number("forks"), 0) << got;
+	EXPECT_GT(got.number("disturbed"), 0) << got;
+}
+
 /* Else the others would prove nothing. */
 class TransactControl : public testing::TestWithParam<const char *> {
 };

@@ -187,6 +187,14 @@ TEST_P(Transaction, GuardsAreHeldByOneWithoutRseq)
 	expect_held_by_one(ran_without_rseq("guards"));
 }
 
+/* There the word has no room for the holder. */
+TEST(GuardsOfI386, AreHeldByOne)
+{
+	if (!have_i386_libc())
+		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
+	expect_held_by_one(run({i386_probe("guards")}));
+}
+
 /* By a tracer, in the middle of what it does; then it goes on. */
 TEST_P(Transaction, AStoppedHolderKeepsWaitersAsleepAndNobodyElse)
 {
@@ -220,15 +228,25 @@ TEST_P(Transaction, GuardsExcludeInTheFirstConstructors)
 	EXPECT_EQ(got.number("errors"), 0) << got;
 }
 
-/* Its id stays that of a thread until the process ends. */
-TEST_P(Transaction, AGuardOutlivesTheFirstThread)
+static void expect_outlived(const outcome &got)
 {
-	outcome got = ran("main_gone");
-
 	ASSERT_TRUE(got.ok()) << got;
 	EXPECT_EQ(got.number("held"), 1) << got;
 	EXPECT_EQ(got.number("waited"), 1) << got;
 	EXPECT_EQ(got.number("lock"), 0) << got;
+}
+
+/* Its id stays that of a thread until the process ends. */
+TEST_P(Transaction, AGuardOutlivesTheFirstThread)
+{
+	expect_outlived(ran("main_gone"));
+}
+
+TEST(GuardsOfI386, OutliveTheFirstThread)
+{
+	if (!have_i386_libc())
+		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
+	expect_outlived(run({i386_probe("main_gone")}));
 }
 
 /* However many cpus there are: up to 256 at a time. */

@@ -10,9 +10,9 @@ extern "C" {
 
 /*
  * What tells the commits on one cpu's data apart: event << 1 | locked.  Every
- * commit adds an event; while a thread holds the guard, the word is odd, names
- * that thread in its other half, and nobody commits.  It lies in per-cpu memory
- * beside its data, and all zeros is how it begins.
+ * commit adds an event; while a thread holds the guard, the word is odd, the
+ * upper half of the guard names that thread, and nobody commits.  It lies in
+ * per-cpu memory beside its data, and all zeros is how it begins.
  */
 struct rseq_guard {
 #if RSEQ_POINTER_ == 64
