@@ -148,6 +148,18 @@ std::vector<std::string> names()
 }
 
 class DisturbedModel : public testing::TestWithParam<std::string> {
+protected:
+	/* The first that can have it: no stock glibc of riscv64 has an area. */
+	void SetUp() override
+	{
+		for (const libc &l : libcs())
+			if (l.missing.empty() && !cxx_of(l).empty()) {
+				libc_ = l;
+				return;
+			}
+		GTEST_SKIP() << "no libc with an area and C++";
+	}
+	harness::libc libc_;
 };
 
 INSTANTIATE_TEST_SUITE_P(, DisturbedModel, testing::ValuesIn(names()),
@@ -173,7 +185,7 @@ TEST_P(Model, AgreesWithTheStructure)
 /* With a delay between any two steps of each section, librseq's own, too. */
 TEST_P(DisturbedModel, AgreesUnderSignals)
 {
-	const fs::path program = check(libcs().front(), "delayed",
+	const fs::path program = check(libc_, "delayed",
 		{"-include", (probes_dir() / "inject.h").string()});
 
 	expect_agreement(program, GetParam(), {"signals"});
@@ -182,13 +194,13 @@ TEST_P(DisturbedModel, AgreesUnderSignals)
 /* What cannot be done is not done by half. */
 TEST_P(DisturbedModel, AgreesWithoutTheFence)
 {
-	expect_agreement(check(libcs().front(), "check"), GetParam(),
+	expect_agreement(check(libc_, "check"), GetParam(),
 			 {"no_fence"});
 }
 
 TEST_P(DisturbedModel, AgreesUnderSanitizers)
 {
-	const fs::path program = check(libcs().front(), "sanitized",
+	const fs::path program = check(libc_, "sanitized",
 		{"-fsanitize=address,undefined", "-fno-sanitize-recover=all",
 		 "-O1", "-DCALM"});
 

@@ -14,6 +14,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* What mmap() makes: with 32 bits the one whose offset is in pages. */
+#ifdef SYS_mmap2
+#define CALL_OF_MMAP	SYS_mmap2
+#else
+#define CALL_OF_MMAP	SYS_mmap
+#endif
+
 /* From now on a call has that effect, in this thread and those it makes. */
 static inline int filter_call(unsigned int number, unsigned int effect,
 			      unsigned int flags)

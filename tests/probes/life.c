@@ -419,7 +419,7 @@ int main(int argc, char **argv)
 #define IS(name) (strcmp(what, name) == 0)
 	return IS("ends") ? ends() : IS("exit") ? elsewhere(0) :
 		IS("abort") ? elsewhere(1) : IS("no_memory") ? no_memory() :
-		IS("no_mmap") ? refuses(SYS_mmap) :
+		IS("no_mmap") ? refuses(CALL_OF_MMAP) :
 		IS("no_mprotect") ? refuses(SYS_mprotect) :
 		IS("handlers") ? leaves_handlers() :
 		IS("fork") ? forks_in_handler() : IS("clone") ? clones() :

@@ -7,6 +7,7 @@
  */
 #include "filter.h"
 #include "migrate.h"
+#include "thread_pointer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -420,8 +421,7 @@ static void limit(void)
 static void *busy_without(void *unregistered)
 {
 	struct rseq *own = (struct rseq *)(uintptr_t)
-		((uintptr_t)__builtin_thread_pointer() +
-		 (uintptr_t)__rseq_offset);
+		((uintptr_t)thread_pointer() + (uintptr_t)__rseq_offset);
 
 	*(int *)unregistered = (int)own->cpu_id < 0;
 	return busy(0);

@@ -214,11 +214,12 @@ static int few(void)
 	return 0;
 }
 
-static int refused(int number)
+static int refused(const char *call)
 {
 	void *p;
 
-	if (refuse_call((unsigned int)number, ENOMEM))
+	if (refuse_call(strcmp(call, "mmap") ? SYS_mprotect : CALL_OF_MMAP,
+			ENOMEM))
 		return 77;
 	errno = 123;
 	p = rseq_percpu_alloc(8, 0);
@@ -383,7 +384,7 @@ int main(int argc, char **argv)
 		if (argc == 2 && !strcmp(argv[1], all[i].name))
 			status = all[i].run();
 	if (argc == 3 && !strcmp(argv[1], "refused"))
-		status = refused(atoi(argv[2]));
+		status = refused(argv[2]);
 	printf("checks=%d\nwrong=%d\n", checks, wrong);
 	return status;
 }

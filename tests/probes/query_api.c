@@ -3,6 +3,8 @@
 #include "area.h"
 #include "info.h"
 
+#include <sched.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 static int node_right(void)
@@ -13,17 +15,26 @@ static int node_right(void)
 	return rseq_node_id() == (int)node;
 }
 
+static int result = -1;
+
+static int ask(void *info)
+{
+	result = rseq_query(info, sizeof(struct rseq_info));
+	return 0;
+}
+
+/*
+ * As vfork() and posix_spawn() make one. musl's vfork() is a fork() on most
+ * architectures.
+ */
 static void in_vfork_child(void)
 {
+	static _Alignas(16) char stack[65536];
 	struct rseq_info info;
-	volatile int result = -1;
 
 	fflush(stdout);
-	pid_t pid = vfork();
-	if (pid == 0) {
-		result = rseq_query(&info, sizeof info);
-		_exit(0);
-	}
+	pid_t pid = clone(ask, stack + sizeof stack,
+			  CLONE_VM | CLONE_VFORK | SIGCHLD, &info);
 	waitpid(pid, NULL, 0);
 	printf("vfork=%d\nvfork.reason=%d\nvfork.length=%u\nvfork.mode=%d\n",
 	       result, (int)info.reason, info.length, (int)info.mode);

@@ -15,6 +15,7 @@
 #include <sys/rseq.h>
 
 #include "filter.h"
+#include "thread_pointer.h"
 
 enum { THREADS = 8, ROUNDS = 200000, MAX_CPUS = 8192, ATTEMPTS = 1000000 };
 
@@ -22,8 +23,7 @@ static _Alignas(64) struct { intptr_t n; char pad[56]; } count[MAX_CPUS];
 
 static struct rseq *area(void)
 {
-	return (struct rseq *)((char *)__builtin_thread_pointer() +
-			       __rseq_offset);
+	return (struct rseq *)(thread_pointer() + __rseq_offset);
 }
 
 /* if (cpu_id == cpu) ++*v; */

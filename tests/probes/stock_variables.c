@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "thread_pointer.h"
+
 #define WEAK __attribute__((__weak__))
 
 #ifdef DEFINED
@@ -39,7 +41,7 @@ int main(void)
 	       *(const volatile unsigned int *)flags);
 	if (*(const volatile unsigned int *)size)
 		printf("cpu_id=%d\n", *(volatile int *)(
-			(char *)__builtin_thread_pointer() +
+			thread_pointer() +
 			*(const volatile ptrdiff_t *)offset + 4));
 	return 0;
 }
