@@ -208,12 +208,16 @@ TEST(Cells, AreMergedIntoTheReportRowByRow)
 		<< load << costs << "| amd64-6.1 | 2 |\n" << pretended;
 	const std::string before = content(report);
 
+	/* As the cell itself names its row. */
+	const auto has_run = [&](const std::string &filter) {
+		return run({"sh", "-c", "printf '%s\n| amd64-6.1 | new |\n' "
+			    "\"$2\" > \"$1/row-$(printf %s \"$2\" | cksum | "
+			    "tr ' ' -)\"", "sh", vm / "amd64-6.1", filter}).ok();
+	};
+
 	EXPECT_EQ(merge("Mine.*", "amd64-6.1").code, 1) << "it has not run";
 	EXPECT_EQ(content(report), before);
-	/* As the cell itself names its row. */
-	ASSERT_TRUE(run({"sh", "-c", "printf 'Mine.*\n| amd64-6.1 | new |\n' > "
-			 "\"$1/row-$(printf 'Mine.*' | cksum | tr ' ' -)\"",
-			 "sh", vm / "amd64-6.1"}).ok());
+	ASSERT_TRUE(has_run("Mine.*"));
 	ASSERT_TRUE(merge("Mine.*", "amd64-6.1").ok());
 	EXPECT_EQ(content(report), head + "\n## Tests: `Mine.*`\n\n" + titles +
 		  "| amd64-5.10 | x |\n" + fresh + later + "| gone | x |\n" +
@@ -223,6 +227,14 @@ TEST(Cells, AreMergedIntoTheReportRowByRow)
 	EXPECT_EQ(content(report), merged) << "once more is the same";
 	EXPECT_EQ(merge("load", "amd64-6.1").code, 1) << "other tests";
 	EXPECT_EQ(content(report), merged);
+	/* Without a word of what, that is what the cell's line says. */
+	EXPECT_EQ(merge("", "amd64-6.1").code, 1) << "that it has not run";
+	ASSERT_TRUE(has_run("short"));
+	ASSERT_TRUE(merge("", "amd64-6.1").ok());
+	EXPECT_EQ(content(report), head + "\n## Tests: `Mine.*`\n\n" + titles +
+		  "| amd64-5.10 | x |\n" + fresh + later + "| gone | x |\n" +
+		  load + "\n## Tests: `short`\n\n" + titles + fresh + costs +
+		  "| amd64-6.1 | 2 |\n" + pretended);
 	/* A table that is not there yet, and a cost. */
 	std::ofstream(report) << head << load << costs << pretended;
 	std::ofstream(vm / "amd64-6.1/cost") << "| 4 |\n";
