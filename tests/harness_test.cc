@@ -296,3 +296,46 @@ TEST(Probes, HaveCpusByTheirOneHeaderOnly)
 	}
 	EXPECT_GT(read, 90);
 }
+
+/* What a probe knows of one architecture alone is found here, in seconds, and
+   not in a machine of another. */
+class Foreign : public testing::TestWithParam<isa> {
+};
+
+INSTANTIATE_TEST_SUITE_P(, Foreign, testing::ValuesIn(isas()),
+			 [](const auto &info) { return info.param.name; });
+
+TEST_P(Foreign, EveryProbeCompiles)
+{
+	const isa &to = GetParam();
+	/* About x86-64: its instructions, its registers, its arch_prctl(2). */
+	std::set<std::string> others = {"half_commit.c", "stock_program.c",
+					"untouched.c"};
+	const fs::path dir = scratch_dir() / "foreign" / to.name;
+	std::vector<strings> commands;
+
+	if (!have(to.gcc()))
+		GTEST_SKIP() << "no " << to.gcc() << " here";
+	if (to.name == "mips64el")	/* which has no ifunc */
+		others.insert({"resolver.c", "static_resolver.c"});
+	fs::create_directories(dir);
+	/* glibc before 2.35 has no area, and of riscv64 no signature. */
+	std::ofstream(dir / "area.h") << "#include <sys/rseq.h>\n"
+		"#if defined __riscv && !defined RSEQ_SIG\n"
+		"#define RSEQ_SIG 0xf1401073\n#endif\n";
+	for (const auto &e : fs::directory_iterator(probes_dir()))
+		if (e.path().extension() == ".c" &&
+		    !others.contains(e.path().filename()))
+			commands.push_back(strings{to.gcc(), "-std=gnu11", "-O1",
+				"-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE=",
+				/* What tests of wrong use are built with. */
+				"-Wno-alloc-size-larger-than",
+				"-Wno-free-nonheap-object",
+				"-Wno-use-after-free",
+				"-Wno-unused-function", "-include",
+				dir / "area.h", "-S", "-o", "/dev/null"} +
+				rseq_include_flags() + strings{e.path()});
+	EXPECT_GT(commands.size(), 80u);
+	for (const outcome &got : run_all(commands))
+		EXPECT_TRUE(got.ok()) << got;
+}

@@ -144,16 +144,13 @@ TEST_P(Headers, CompileUsedAtEachLevelAndModel)
 /* Warnings that programs turn on, or flags with which they are built. */
 TEST_P(Headers, CompileUnderTheFlagsOfTheirHosts)
 {
-	const std::vector<strings> both = {
+	std::vector<strings> both = {
 		{"-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wundef",
 		 "-Wcast-qual", "-Wcast-align", "-Wredundant-decls",
 		 "-Wpointer-arith", "-Wwrite-strings", "-Wfloat-equal"},
 		{"-DRSEQ_DEBUG"},
-#ifdef __x86_64__
-		{"-masm=intel"},
-		{"-mgeneral-regs-only"},
-#endif
-	}, only_c = {
+	};
+	const std::vector<strings> only_c = {
 		{"-std=gnu99", "-Wno-pedantic"}, {"-std=c99"},
 		{"-Wmissing-prototypes", "-Wstrict-prototypes",
 		 "-Wold-style-definition"},
@@ -163,6 +160,9 @@ TEST_P(Headers, CompileUnderTheFlagsOfTheirHosts)
 	};
 	std::vector<strings> commands;
 
+	if (the_machine().isa == "x86_64")
+		for (const char *flag : {"-masm=intel", "-mgeneral-regs-only"})
+			both.push_back({flag});
 	for (const strings &c : compilers()) {
 		const bool cpp = std::count(c.begin(), c.end(), "c++");
 		for (const auto &flags : {both, cpp ? only_cpp : only_c})

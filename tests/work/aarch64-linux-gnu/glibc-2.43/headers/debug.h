@@ -1,0 +1,3 @@
+#include <rseq/debug.h>
+#include <rseq/rseq.h>
+int main(void) { return 0; }

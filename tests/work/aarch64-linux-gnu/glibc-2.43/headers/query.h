@@ -1,0 +1,3 @@
+#include <rseq/query.h>
+#include <rseq/rseq.h>
+int main(void) { return 0; }

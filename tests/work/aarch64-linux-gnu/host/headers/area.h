@@ -1,0 +1,3 @@
+#include <rseq/area.h>
+#include <rseq/rseq.h>
+int main(void) { return 0; }

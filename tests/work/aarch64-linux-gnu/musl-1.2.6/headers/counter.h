@@ -1,0 +1,3 @@
+#include <rseq/counter.h>
+#include <rseq/rseq.h>
+int main(void) { return 0; }

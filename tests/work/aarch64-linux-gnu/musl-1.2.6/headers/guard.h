@@ -1,0 +1,3 @@
+#include <rseq/guard.h>
+#include <rseq/rseq.h>
+int main(void) { return 0; }

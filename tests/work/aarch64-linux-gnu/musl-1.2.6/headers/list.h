@@ -1,0 +1,3 @@
+#include <rseq/list.h>
+#include <rseq/rseq.h>
+int main(void) { return 0; }
