@@ -194,7 +194,7 @@ RSEQ_INLINE_ const volatile struct tlabi *rseq_self(void)
  */
 #ifdef RSEQ_LIBC_LINE_
 #define RSEQ_FIELD_(field)						\
-	"i" (TLABI_OFFSET + offsetof(struct tlabi, field))
+	"i" (TLABI_OFFSET + RSEQ_STATIC_(int, offsetof(struct tlabi, field)))
 #ifndef RSEQ_BASE_
 #define RSEQ_BASE_		"r" (rseq_thread_pointer_())
 #endif

@@ -17,10 +17,11 @@ intptr_t use_all(intptr_t *v, struct rseq_counter *c, unsigned int n,
 	rseq_cpu_t cpu = rseq_this_cpu();
 
 	sum += cpu.n + rseq_usable();
-	sum += rseq_cpu_start() + rseq_cpu_limit() + rseq_feature_size();
+	sum += rseq_cpu_start() < rseq_cpu_limit();
+	sum += rseq_feature_size() > 20;
 	sum += rseq_node_id();
 	sum += rseq_this_cid().n;
-	sum += rseq_event();
+	sum += rseq_event() != 0;
 	sum += rseq_offset() + !rseq_self();
 	sum += rseq_add(v, 1, cpu);
 	sum += rseq_add(v, sum, cpu);
