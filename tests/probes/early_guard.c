@@ -13,10 +13,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <rseq/rseq.h>
 
-enum { LOCKS = 20000 };
+enum { LOCKS = 20000, SECONDS = 20 };	/* whichever is over first */
 
 static struct slot {
 	struct rseq_guard guard;
@@ -63,7 +64,8 @@ __attribute__((__constructor__(101))) static void early(void)
 	run_on_nth(1);
 	while (!__atomic_load_n(&threads, __ATOMIC_ACQUIRE))
 		sched_yield();
-	for (int n = 0; n < LOCKS; ++n) {
+	const time_t begun = time(NULL);
+	for (int n = 0; n < LOCKS && time(NULL) - begun < SECONDS; ++n) {
 		struct rseq_hold hold;
 		intptr_t old;
 		if (rseq_guard_lock(&slots->guard, (unsigned int)cpu, &hold)) {
