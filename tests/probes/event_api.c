@@ -52,8 +52,9 @@ static int missed_signals(void (*f)(int))
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
 	for (int i = 0; i < TRIES; ++i) {
-		sig_atomic_t before = handled;
+		/* In this order: what comes in between has to be seen. */
 		uint32_t event = rseq_event();
+		sig_atomic_t before = handled;
 		while (handled == before)
 			;
 		missed += rseq_event() == event;
