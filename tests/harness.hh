@@ -285,6 +285,8 @@ struct machine {
 };
 
 const machine &the_machine();
+/* A number of <errno.h>, which is this machine's, as that one has it. */
+int machine_errno(int error);
 /* AT_RSEQ_FEATURE_SIZE, and the length that a libc with the line registers. */
 unsigned int kernel_feature_size();
 unsigned int line_length();

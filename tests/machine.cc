@@ -5,6 +5,7 @@
  */
 #include "harness.hh"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -249,6 +250,15 @@ static machine find_machine()
 	}
 	ask_it(&m);
 	return m;
+}
+
+int machine_errno(int error)
+{
+	static const std::map<int, int> mips = {{EDEADLK, 45}, {ENOSYS, 89}};
+
+	if (the_machine().isa != "mips64el" || error < EDEADLK)
+		return error;
+	return mips.at(error);
 }
 
 const machine &the_machine()

@@ -21,13 +21,16 @@ protected:
 INSTANTIATE_TEST_SUITE_P(, Refused, testing::ValuesIn(variants()),
 			 variant_name);
 
-static const int errors[] = {ENOSYS, EPERM, EINVAL, EBUSY, ENOMEM};
+static std::vector<int> errors()
+{
+	return {machine_errno(ENOSYS), EPERM, EINVAL, EBUSY, ENOMEM};
+}
 
 TEST_P(Refused, FromTheStartTheAreaSaysSo)
 {
 	const fs::path program = build("status");
 
-	for (int error : errors) {
+	for (int error : errors()) {
 		outcome got = under_filter(error, {program});
 		ASSERT_TRUE(got.ok()) << got;
 		EXPECT_EQ(got.number("main.cpu_id"), -2) << got;
@@ -44,7 +47,7 @@ TEST_P(Refused, FromTheStartThreadsAreUnharmed)
 {
 	const fs::path program = build("threads");
 
-	for (int error : errors) {
+	for (int error : errors()) {
 		outcome got = under_filter(error, {program});
 		ASSERT_TRUE(got.ok()) << got;
 		for (std::string kind : {"joinable", "detached", "c11"}) {
@@ -65,7 +68,7 @@ TEST_P(Refused, FromTheStartCountersAreExactAndTheReasonIsKnown)
 {
 	const fs::path program = build_rseq("counter");
 
-	for (int error : errors) {
+	for (int error : errors()) {
 		outcome got = under_filter(error, {program});
 		ASSERT_TRUE(got.ok()) << got;
 		EXPECT_EQ(got.number("differ"), 0) << got;
@@ -124,7 +127,7 @@ TEST_P(RefusedLater, TheProgramGoesOnAndCountsExactly)
 {
 	const fs::path program = build_rseq("late");
 
-	for (int error : errors) {
+	for (int error : errors()) {
 		outcome got = run({program, std::to_string(error)});
 		ASSERT_TRUE(got.ok()) << got;
 		expect_unregistered(got, "late", error);
@@ -172,7 +175,7 @@ TEST_P(RefusedLater, EachThirdThreadIsAloneWithIt)
 	const fs::path future = probe(libcs().front(), pie(), "future");
 	const fs::path program = build("threads");
 
-	for (int error : errors) {
+	for (int error : errors()) {
 		/* The probe asks by registering, and takes EINVAL for "another
 		 * area"; what it then tries would register the thread. */
 		if (error == EINVAL)

@@ -108,7 +108,7 @@ static void expect_what_guards_do(const outcome &got)
 				 "lock_beyond", "drain_none"})
 		EXPECT_EQ(got.number(what), -EINVAL) << what << got;
 	for (const char *what : {"lock_own", "begin_own", "drain_own"})
-		EXPECT_EQ(got.number(what), -EDEADLK) << what << got;
+		EXPECT_EQ(got.number(what), -machine_errno(EDEADLK)) << what << got;
 	for (const char *what : {"lock", "begin_after", "drain"})
 		EXPECT_EQ(got.number(what), 0) << what << got;
 	/* Neither an unlock after a lock that failed nor a second one. */
@@ -331,7 +331,7 @@ TEST_P(Misread, FunctionsDoNotCompileWithoutAWord)
 /* Who holds a guard then cannot know that no section is half done. */
 TEST_P(Transaction, NobodyHoldsAGuardWhereSectionsCannotBeFenced)
 {
-	for (int error : {ENOSYS, EPERM, EINVAL}) {
+	for (int error : {machine_errno(ENOSYS), EPERM, EINVAL}) {
 		outcome got = ran("no_fence", {std::to_string(error)});
 		if (got.code == 77)
 			GTEST_SKIP() << "no filter can be installed";
@@ -342,9 +342,11 @@ TEST_P(Transaction, NobodyHoldsAGuardWhereSectionsCannotBeFenced)
 		EXPECT_EQ(got.number("main.held"), 0) << got;
 		EXPECT_EQ(got.number("other.registered"), 0) << got;
 		EXPECT_EQ(got.number("other.refused"), 1000) << got;
-		EXPECT_EQ(got.number("other.begin"), -ENOSYS) << got;
+		EXPECT_EQ(got.number("other.begin"),
+			  -machine_errno(ENOSYS)) << got;
 		for (std::string who : {"main", "other"}) {
-			EXPECT_EQ(got.number(who + ".lock"), -ENOSYS) << got;
+			EXPECT_EQ(got.number(who + ".lock"),
+				  -machine_errno(ENOSYS)) << got;
 			EXPECT_EQ(got.number(who + ".odd"), 0) << got;
 			EXPECT_EQ(got.number(who + ".errno"), 123) << got;
 		}
@@ -354,7 +356,8 @@ TEST_P(Transaction, NobodyHoldsAGuardWhereSectionsCannotBeFenced)
 
 TEST_P(Transaction, NoFenceIsNeededWithoutRseq)
 {
-	outcome got = run({build_rseq("no_fence"), std::to_string(ENOSYS)},
+	outcome got = run({build_rseq("no_fence"),
+				       std::to_string(machine_errno(ENOSYS))},
 			  {{"GLIBC_TUNABLES=glibc.pthread.rseq=0",
 			    "TLABI_RSEQ=0"}});
 
