@@ -63,8 +63,9 @@
 #define RSEQ_ADD(w, reg)	"a" RSEQ_R##w##_ "%%r1, %[" #reg "]\n\t"
 #define RSEQ_AND(w, reg)	"n" RSEQ_R##w##_ "%%r1, %[" #reg "]\n\t"
 #define RSEQ_OR(w, reg)		"o" RSEQ_R##w##_ "%%r1, %[" #reg "]\n\t"
-/* A constant in place of a register: a block's commit has none to spare. */
-#define RSEQ_NEXT_		"agsi 0(%[guard]), %[next]\n\t"
+/* No register for next: a block's commit has none to spare. */
+#define RSEQ_NEXT_							\
+	"la %%r1, %[next](%[word])\n\t" RSEQ_SAVE(64, RSEQ_V(guard))
 #define RSEQ_NEXT_OPERAND_	[next] "i" (2)
 #define RSEQ_BNE(w, reg, label)						\
 	"c" RSEQ_R##w##_ "%%r1, %[" #reg "]\n\t"			\

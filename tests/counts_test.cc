@@ -82,7 +82,7 @@ static const std::map<std::string, foreign_promise> on_line = {
 	{"ppc64le", {4, {{"rseq_this_cpu", 2}, {"rseq_this_cpu_add", 21},
 			 {"rseq_counter_add", 26}, {"guard_add", 74}}}},
 	{"s390x", {3, {{"rseq_this_cpu", 5}, {"rseq_this_cpu_add", 14},
-		       {"rseq_counter_add", 19}, {"guard_add", 52}}}},
+		       {"rseq_counter_add", 19}, {"guard_add", 53}}}},
 	{"mips64el", {4, {{"rseq_this_cpu", 3}, {"rseq_this_cpu_add", 23},
 			  {"rseq_counter_add", 27}, {"guard_add", 66}}}},
 	{"loongarch64", {2, {{"rseq_this_cpu", 2}, {"rseq_this_cpu_add", 10},

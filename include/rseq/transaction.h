@@ -214,7 +214,11 @@ RSEQ_INLINE_ void rseq_held_store_64_(uint64_t *v, uint64_t newv)
  */
 #ifndef RSEQ_NO_SECTIONS_
 
-/* guard->word = next; an ISA may add 2 to it and need no register for next. */
+/*
+ * guard->word = next.  A store and no addition: a lock that came since the
+ * guard was read has to be lost, as its holder sees.  An ISA may make next of
+ * word in its scratch register.
+ */
 #ifndef RSEQ_NEXT_
 #define RSEQ_NEXT_		RSEQ_STORE_(RSEQ_POINTER_, next, RSEQ_V(guard))
 #define RSEQ_NEXT_OPERAND_	RSEQ_INPUT_(next, RSEQ_VALUE_, word + 2)
