@@ -95,7 +95,8 @@ TEST_P(TransactStress, LosesNothingAndDoesNothingTwice)
 	if (kind == "event")
 		return;
 	EXPECT_GT(got.number("forks"), 0) << got;
-	EXPECT_GT(got.number("stats.locks"), 100) << got;
+	EXPECT_GT(got.number("stats.locks"),
+		  the_machine().virtual_one ? 10 : 100) << got;
 	EXPECT_GE(got.number("stats.conflicts"), got.number("reruns")) << got;
 }
 
