@@ -155,7 +155,7 @@ static int trace(pid_t child)
 	while (both->adding < WAITERS)
 		usleep(1000);
 	usleep(400000);
-	printf("stopped=%d\n", WSTOPSIG(status));
+	printf("stopped=%d\n", WSTOPSIG(status) == SIGSTOP);
 	fflush(stdout);
 	both->stopped = 1;
 	ptrace(PTRACE_DETACH, both->holder, NULL, NULL);	/* no signal */
