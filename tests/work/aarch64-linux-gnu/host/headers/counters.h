@@ -1,3 +1,0 @@
-#include <rseq/counters.h>
-#include <rseq/rseq.h>
-int main(void) { return 0; }

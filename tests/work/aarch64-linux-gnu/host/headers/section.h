@@ -1,3 +1,0 @@
-#include <rseq/section.h>
-#include <rseq/rseq.h>
-int main(void) { return 0; }

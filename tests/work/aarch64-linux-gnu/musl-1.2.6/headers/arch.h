@@ -1,3 +1,0 @@
-#include <rseq/arch.h>
-#include <rseq/rseq.h>
-int main(void) { return 0; }
