@@ -120,11 +120,11 @@ TEST_P(Api, QueryKnowsAVforkChild)
 	expect_vfork_child_known(run({build_rseq("query_api")}));
 }
 
+using ApiOfI386 = I386Test;
+
 /* No address of 4 bytes gives it away, as one does of 8. */
-TEST(ApiOfI386, QueryKnowsAVforkChild)
+TEST_F(ApiOfI386, QueryKnowsAVforkChild)
 {
-	if (!have_i386_libc())
-		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	outcome got = run({i386_probe("query_api")});
 	expect_vfork_child_known(got);
 	EXPECT_EQ(got.number("info.reason"), RSEQ_ON) << got;

@@ -227,6 +227,11 @@ fs::path emulated_probe(const isa &to, const std::string &name,
 /* What has x86-64's gcc compile for i386, and whether a libc is there. */
 strings i386_flags();
 bool have_i386_libc();
+/* Skipped without. */
+class I386Test : public testing::Test {
+protected:
+	void SetUp() override;
+};
 /* A probe with librseq for it, both with these flags. */
 fs::path i386_probe(const std::string &name, const strings &flags = {});
 

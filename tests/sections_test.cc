@@ -243,13 +243,13 @@ TEST_P(AbortPoints, EachInstructionOfACommitRestartsIt)
 	EXPECT_LT(got.number("spurious"), got.number("points") / 2) << got;
 }
 
+using AbortPointsOfI386 = I386Test;
+
 /* i386's programs run under x86-64's kernel, and it restarts them as well. */
-TEST(AbortPointsOfI386, EachInstructionRestartsItsSection)
+TEST_F(AbortPointsOfI386, EachInstructionRestartsItsSection)
 {
 	if (the_machine().isa != "x86_64")
 		GTEST_SKIP() << "only x86-64's kernel runs them";
-	if (!have_i386_libc())
-		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	for (const std::string probe : {"abort_points", "commit_points"})
 		for (const strings &how : {strings{"-fPIE", "-pie"},
 					   strings{"-fno-pie", "-no-pie",

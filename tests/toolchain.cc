@@ -319,6 +319,12 @@ bool have_i386_libc()
 	return fs::exists("/usr/lib32/crt1.o");
 }
 
+void I386Test::SetUp()
+{
+	if (!have_i386_libc())
+		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
+}
+
 fs::path i386_probe(const std::string &name, const strings &flags)
 {
 	const fs::path out = scratch_dir() / "i386" / with_flags(name, flags);

@@ -100,11 +100,11 @@ TEST_P(TransactStress, LosesNothingAndDoesNothingTwice)
 	EXPECT_GE(got.number("stats.conflicts"), got.number("reruns")) << got;
 }
 
+using TransactStressOfI386 = I386Test;
+
 /* Children of fork wait there for a holder that they do not have. */
-TEST(TransactStressOfI386, LosesNothingWhereHoldersAreGone)
+TEST_F(TransactStressOfI386, LosesNothingWhereHoldersAreGone)
 {
-	if (!have_i386_libc())
-		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	outcome got = run({i386_probe("transact_stress", {"-include",
 			probes_dir() / "inject.h"}), "mixed", "500", "2"});
 	expect_exact(got);

@@ -187,11 +187,11 @@ TEST_P(Transaction, GuardsAreHeldByOneWithoutRseq)
 	expect_held_by_one(ran_without_rseq("guards"));
 }
 
+using GuardsOfI386 = I386Test;
+
 /* There the word has no room for the holder. */
-TEST(GuardsOfI386, AreHeldByOne)
+TEST_F(GuardsOfI386, AreHeldByOne)
 {
-	if (!have_i386_libc())
-		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	expect_held_by_one(run({i386_probe("guards")}));
 }
 
@@ -244,10 +244,8 @@ TEST_P(Transaction, AGuardOutlivesTheFirstThread)
 	expect_outlived(ran("main_gone"));
 }
 
-TEST(GuardsOfI386, OutliveTheFirstThread)
+TEST_F(GuardsOfI386, OutliveTheFirstThread)
 {
-	if (!have_i386_libc())
-		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	expect_outlived(run({i386_probe("main_gone")}));
 }
 
