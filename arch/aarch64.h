@@ -85,31 +85,22 @@
 	"cmp " RSEQ_R##w##_ "14, " RSEQ_X_(w, reg) "\n\t"		\
 	"b.eq %l[" #label "]\n\t"
 
-#define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \
-	"mov x13, %[" #len "]\n"					\
-	".Lrseq_copy8%=:\n\t"						\
-	"subs x13, x13, #8\n\t"						\
-	"b.lo .Lrseq_copied8%=\n\t"					\
-	"ldr x14, [%[" #src "], x13]\n\t"				\
-	"str x14, [%[" #dst "], x13]\n\t"				\
-	"b .Lrseq_copy8%=\n"						\
-	".Lrseq_copied8%=:\n\t"						\
-	"add x13, x13, #8\n"						\
-	".Lrseq_copy1%=:\n\t"						\
-	"subs x13, x13, #1\n\t"						\
-	"b.lo .Lrseq_copied1%=\n\t"					\
-	"ldrb w14, [%[" #src "], x13]\n\t"				\
-	"strb w14, [%[" #dst "], x13]\n\t"				\
-	"b .Lrseq_copy1%=\n"						\
-	".Lrseq_copied1%=:\n\t"
+/* x14 is the index, x13 the datum. */
+#define RSEQ_SET_(reg)		"mov x14, %[" #reg "]\n\t"
+#define RSEQ_MORE_(n)		"add x14, x14, #" #n "\n\t"
+#define RSEQ_LESS_(n, label)						\
+	"subs x14, x14, #" #n "\n\t"					\
+	"b.mi " label "\n\t"
+#define RSEQ_JUMP_(label)	"b " label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
+	"ldr" RSEQ_N##w##_ "13, [%[" #src "], x14]\n\t"			\
+	"str" RSEQ_N##w##_ "13, [%[" #dst "], x14]\n\t"
+#define RSEQ_N8_	"b w"
+#define RSEQ_N64_	" x"
 
 /* A stack in per-cpu memory: x13 its address, x14 its count, x12 an object. */
 #define RSEQ_STACK_CLOBBER_	"x12"
 #define RSEQ_COPY_IS_(base)	"mov x13, %[" #base "]\n\t"
-#define RSEQ_DEC_(label)						\
-	"subs x14, x14, #1\n\t"						\
-	"b.mi %l[" #label "]\n\t"
-#define RSEQ_INC_		"add x14, x14, #1\n\t"
 #define RSEQ_BAE_(reg, label)						\
 	"cmp x14, %[" #reg "]\n\t"					\
 	"b.hs %l[" #label "]\n\t"

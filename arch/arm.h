@@ -80,31 +80,22 @@
 	"add r12, r12, %[" #reg "]\n\t"					\
 	"str r12, [r3]\n\t"
 
-#define RSEQ_COPY(dst, src, len)	/* from the end down, 4 and 1 */ \
-	"mov r12, %[" #len "]\n"					\
-	".Lrseq_copy4%=:\n\t"						\
-	"subs r12, r12, #4\n\t"						\
-	"blo .Lrseq_copied4%=\n\t"					\
-	"ldr r3, [%[" #src "], r12]\n\t"				\
-	"str r3, [%[" #dst "], r12]\n\t"				\
-	"b .Lrseq_copy4%=\n"						\
-	".Lrseq_copied4%=:\n\t"						\
-	"add r12, r12, #4\n"						\
-	".Lrseq_copy1%=:\n\t"						\
-	"subs r12, r12, #1\n\t"						\
-	"blo .Lrseq_copied1%=\n\t"					\
-	"ldrb r3, [%[" #src "], r12]\n\t"				\
-	"strb r3, [%[" #dst "], r12]\n\t"				\
-	"b .Lrseq_copy1%=\n"						\
-	".Lrseq_copied1%=:\n\t"
+/* r3 is the index, r12 the datum. */
+#define RSEQ_SET_(reg)		"mov r3, %[" #reg "]\n\t"
+#define RSEQ_MORE_(n)		"add r3, r3, #" #n "\n\t"
+#define RSEQ_LESS_(n, label)						\
+	"subs r3, r3, #" #n "\n\t"					\
+	"bmi " label "\n\t"
+#define RSEQ_JUMP_(label)	"b " label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
+	"ldr" RSEQ_N##w##_ " r12, [%[" #src "], r3]\n\t"		\
+	"str" RSEQ_N##w##_ " r12, [%[" #dst "], r3]\n\t"
+#define RSEQ_N8_	"b"
+#define RSEQ_N32_
 
 /* A stack in per-cpu memory: r12 its address, r3 its count, r2 an object. */
 #define RSEQ_STACK_CLOBBER_	"r2"
 #define RSEQ_COPY_IS_(base)	"mov r12, %[" #base "]\n\t"
-#define RSEQ_DEC_(label)						\
-	"subs r3, r3, #1\n\t"						\
-	"bmi %l[" #label "]\n\t"
-#define RSEQ_INC_		"add r3, r3, #1\n\t"
 #define RSEQ_BAE_(reg, label)						\
 	"cmp r3, %[" #reg "]\n\t"					\
 	"bhs %l[" #label "]\n\t"

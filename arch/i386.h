@@ -191,29 +191,24 @@ extern const char rseq_global_offset_table_[] __asm__("_GLOBAL_OFFSET_TABLE_")
 #define RSEQ_BEQ(w, x, label)	RSEQ_CMP_(x) "je\t%l[" #label "]\n\t"
 #define RSEQ_BNE(w, x, label)	RSEQ_CMP_(x) "jne\t%l[" #label "]\n\t"
 
-#define RSEQ_COPY(dst, src, len)	/* from the end down, 4 and 1 */ \
-	RSEQ_OP2_("mov", RSEQ_ARG_(len), RSEQ_ECX_)			\
-	RSEQ_COPY_BY_(4, dst, src, ("%%eax", "eax"))			\
-	RSEQ_OP2_("add", RSEQ_IMM_(4), RSEQ_ECX_)			\
-	RSEQ_COPY_BY_(1, dst, src, ("%%al", "al"))
-#define RSEQ_COPY_BY_(n, dst, src, reg)					\
-	".Lrseq_copy" #n "%=:\n\t"					\
-	RSEQ_OP2_("sub", RSEQ_IMM_(n), RSEQ_ECX_)			\
-	"jb\t.Lrseq_copied" #n "%=\n\t"					\
+/* eax is the index, edx an address, ecx the datum. */
+#define RSEQ_SET_(x)	RSEQ_OP2_("mov", RSEQ_ARG_(x), RSEQ_EAX_)
+#define RSEQ_MORE_(n)	RSEQ_OP2_("add", RSEQ_IMM_(n), RSEQ_EAX_)
+#define RSEQ_LESS_(n, label)						\
+	RSEQ_OP2_("sub", RSEQ_IMM_(n), RSEQ_EAX_) "js\t" label "\n\t"
+#define RSEQ_JUMP_(label)	"jmp\t" label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
 	RSEQ_OP2_("mov", RSEQ_ARG_(src), RSEQ_EDX_)			\
-	RSEQ_OP2_("mov", ("(%%edx,%%ecx)", "[edx+ecx]"), reg)		\
+	RSEQ_OP2_("mov", ("(%%edx,%%eax)", "[edx+eax]"), RSEQ_N##w##_)	\
 	RSEQ_OP2_("mov", RSEQ_ARG_(dst), RSEQ_EDX_)			\
-	RSEQ_OP2_("mov", reg, ("(%%edx,%%ecx)", "[edx+ecx]"))		\
-	"jmp\t.Lrseq_copy" #n "%=\n"					\
-	".Lrseq_copied" #n "%=:\n\t"
+	RSEQ_OP2_("mov", RSEQ_N##w##_, ("(%%edx,%%eax)", "[edx+eax]"))
+#define RSEQ_N8_	("%%cl", "cl")
+#define RSEQ_N32_	RSEQ_ECX_
 
 /* A stack in per-cpu memory: eax its count, ecx an object. */
 #define RSEQ_STACK_CLOBBER_	"memory"
 #define RSEQ_COPY_IS_(base)	""
 #define RSEQ_SLOT_		("4(%%edx,%%eax,4)", "[edx+eax*4+4]")
-#define RSEQ_DEC_(label)	RSEQ_OP2_("sub", RSEQ_IMM_(1), RSEQ_EAX_) \
-	"js\t%l[" #label "]\n\t"
-#define RSEQ_INC_		RSEQ_OP2_("add", RSEQ_IMM_(1), RSEQ_EAX_)
 #define RSEQ_BAE_(reg, label)	RSEQ_CMP_(reg) "jae\t%l[" #label "]\n\t"
 #define RSEQ_TAKE_(place)						\
 	RSEQ_FIRST_ RSEQ_HERE_						\

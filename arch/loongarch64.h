@@ -69,34 +69,26 @@
 	"add" RSEQ_W##w##_ "$r13, $r13, %[" #reg "]\n\t"		\
 	"st" RSEQ_W##w##_ "$r13, $r14, 0\n\t"
 
-/* From the end down; in words of 8 if both ends are aligned to them. */
-#define RSEQ_COPY(dst, src, len)					\
-	"move $r13, %[" #len "]\n\t"					\
-	"or $r14, %[" #dst "], %[" #src "]\n\t"				\
-	"or $r14, $r14, $r13\n\t"					\
-	"andi $r14, $r14, 7\n\t"					\
-	"bnez $r14, .Lrseq_copy1%=\n"					\
-	".Lrseq_copy8%=:\n\t"						\
-	"beqz $r13, .Lrseq_copied%=\n\t"				\
-	"addi.d $r13, $r13, -8\n\t"					\
-	"ldx.d $r14, %[" #src "], $r13\n\t"				\
-	"stx.d $r14, %[" #dst "], $r13\n\t"				\
-	"b .Lrseq_copy8%=\n"						\
-	".Lrseq_copy1%=:\n\t"						\
-	"beqz $r13, .Lrseq_copied%=\n\t"				\
-	"addi.d $r13, $r13, -1\n\t"					\
-	"ldx.b $r14, %[" #src "], $r13\n\t"				\
-	"stx.b $r14, %[" #dst "], $r13\n\t"				\
-	"b .Lrseq_copy1%=\n"						\
-	".Lrseq_copied%=:\n\t"
+/* $r14 is the index, $r13 the datum. */
+#define RSEQ_SET_(reg)		"move $r14, %[" #reg "]\n\t"
+#define RSEQ_MORE_(n)		"addi.d $r14, $r14, " #n "\n\t"
+#define RSEQ_LESS_(n, label)						\
+	"addi.d $r14, $r14, -" #n "\n\t"				\
+	"bltz $r14, " label "\n\t"
+#define RSEQ_JUMP_(label)	"b " label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
+	"ldx" RSEQ_W##w##_ "$r13, %[" #src "], $r14\n\t"		\
+	"stx" RSEQ_W##w##_ "$r13, %[" #dst "], $r14\n\t"
+#define RSEQ_W8_	".b "
+#define RSEQ_UNLESS_ALIGNED_(dst, src, label)				\
+	"or $r13, %[" #dst "], %[" #src "]\n\t"				\
+	"or $r13, $r13, $r14\n\t"					\
+	"andi $r13, $r13, 7\n\t"					\
+	"bnez $r13, " label "\n\t"
 
 /* A stack in per-cpu memory: $r13 its address, $r14 its count, $r12 spare. */
 #define RSEQ_STACK_CLOBBER_	"memory"
 #define RSEQ_COPY_IS_(base)	"move $r13, %[" #base "]\n\t"
-#define RSEQ_DEC_(label)						\
-	"addi.d $r14, $r14, -1\n\t"					\
-	"bltz $r14, %l[" #label "]\n\t"
-#define RSEQ_INC_		"addi.d $r14, $r14, 1\n\t"
 #define RSEQ_BAE_(reg, label)	"bgeu $r14, %[" #reg "], %l[" #label "]\n\t"
 #define RSEQ_TAKE_(place)						\
 	"alsl.d $r12, $r14, $r13, 3\n\t"				\

@@ -87,38 +87,28 @@
 	RSEQ_A##w##_ "$13, $13, %[" #reg "]\n\t"			\
 	"s" RSEQ_W##w##_ "$13, 0($14)\n\t"
 
-/* From the end down; in words of 8 if both ends are aligned to them. */
-#define RSEQ_COPY(dst, src, len)					\
-	"move $13, %[" #len "]\n\t"					\
-	"or $14, %[" #dst "], %[" #src "]\n\t"				\
-	"or $14, $14, $13\n\t"						\
-	"andi $14, $14, 7\n\t"						\
-	"bnez $14, .Lrseq_copy1%=\n"					\
-	".Lrseq_copy8%=:\n\t"						\
-	"beqz $13, .Lrseq_copied%=\n\t"					\
-	"daddiu $13, $13, -8\n\t"					\
-	"daddu $14, %[" #src "], $13\n\t"				\
-	"ld $12, 0($14)\n\t"						\
-	"daddu $14, %[" #dst "], $13\n\t"				\
-	"sd $12, 0($14)\n\t"						\
-	"b .Lrseq_copy8%=\n"						\
-	".Lrseq_copy1%=:\n\t"						\
-	"beqz $13, .Lrseq_copied%=\n\t"					\
-	"daddiu $13, $13, -1\n\t"					\
-	"daddu $14, %[" #src "], $13\n\t"				\
-	"lb $12, 0($14)\n\t"						\
-	"daddu $14, %[" #dst "], $13\n\t"				\
-	"sb $12, 0($14)\n\t"						\
-	"b .Lrseq_copy1%=\n"						\
-	".Lrseq_copied%=:\n\t"
+/* $14 is the index, $13 an address, $12 the datum. */
+#define RSEQ_SET_(reg)		"move $14, %[" #reg "]\n\t"
+#define RSEQ_MORE_(n)		"daddiu $14, $14, " #n "\n\t"
+#define RSEQ_LESS_(n, label)						\
+	"daddiu $14, $14, -" #n "\n\t"					\
+	"bltz $14, " label "\n\t"
+#define RSEQ_JUMP_(label)	"b " label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
+	"daddu $13, %[" #src "], $14\n\t"				\
+	"l" RSEQ_W##w##_ "$12, 0($13)\n\t"				\
+	"daddu $13, %[" #dst "], $14\n\t"				\
+	"s" RSEQ_W##w##_ "$12, 0($13)\n\t"
+#define RSEQ_W8_	"b "
+#define RSEQ_UNLESS_ALIGNED_(dst, src, label)				\
+	"or $13, %[" #dst "], %[" #src "]\n\t"				\
+	"or $13, $13, $14\n\t"						\
+	"andi $13, $13, 7\n\t"						\
+	"bnez $13, " label "\n\t"
 
 /* A stack in per-cpu memory: $13 its address, $14 its count, $12 an object. */
 #define RSEQ_STACK_CLOBBER_	"memory"
 #define RSEQ_COPY_IS_(base)	"move $13, %[" #base "]\n\t"
-#define RSEQ_DEC_(label)						\
-	"daddiu $14, $14, -1\n\t"					\
-	"bltz $14, %l[" #label "]\n\t"
-#define RSEQ_INC_		"daddiu $14, $14, 1\n\t"
 #define RSEQ_BAE_(reg, label)						\
 	"sltu $12, $14, %[" #reg "]\n\t"				\
 	"beqz $12, %l[" #label "]\n\t"

@@ -77,32 +77,25 @@
 	"add 9, 9, %[" #reg "]\n\t"					\
 	RSEQ_S##w##_ "9, 0(10)\n\t"
 
-#define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \
-	"mr 9, %[" #len "]\n"						\
-	".Lrseq_copy8%=:\n\t"						\
-	"cmpldi 9, 8\n\t"						\
-	"blt .Lrseq_copy1%=\n\t"					\
-	"addi 9, 9, -8\n\t"						\
-	"ldx 10, %[" #src "], 9\n\t"					\
-	"stdx 10, %[" #dst "], 9\n\t"					\
-	"b .Lrseq_copy8%=\n"						\
-	".Lrseq_copy1%=:\n\t"						\
-	"cmpldi 9, 0\n\t"						\
-	"beq .Lrseq_copied%=\n\t"					\
-	"addi 9, 9, -1\n\t"						\
-	"lbzx 10, %[" #src "], 9\n\t"					\
-	"stbx 10, %[" #dst "], 9\n\t"					\
-	"b .Lrseq_copy1%=\n"						\
-	".Lrseq_copied%=:\n\t"
+/* r10 is the index, r9 the datum. */
+#define RSEQ_SET_(reg)		"mr 10, %[" #reg "]\n\t"
+#define RSEQ_MORE_(n)		"addi 10, 10, " #n "\n\t"
+#define RSEQ_LESS_(n, label)						\
+	"addi 10, 10, -" #n "\n\t"					\
+	"cmpdi 10, 0\n\t"						\
+	"blt- " label "\n\t"
+#define RSEQ_JUMP_(label)	"b " label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
+	"l" RSEQ_N##w##_ "x 9, %[" #src "], 10\n\t"			\
+	"st" RSEQ_ST##w##_ "x 9, %[" #dst "], 10\n\t"
+#define RSEQ_N8_	"bz"
+#define RSEQ_N64_	"d"
+#define RSEQ_ST8_	"b"
+#define RSEQ_ST64_	"d"
 
 /* A stack in per-cpu memory: r9 its address, r10 its count, r8 an object. */
 #define RSEQ_STACK_CLOBBER_	"memory"
 #define RSEQ_COPY_IS_(base)	"mr 9, %[" #base "]\n\t"
-#define RSEQ_DEC_(label)						\
-	"addi 10, 10, -1\n\t"						\
-	"cmpdi 10, 0\n\t"						\
-	"blt- %l[" #label "]\n\t"
-#define RSEQ_INC_		"addi 10, 10, 1\n\t"
 #define RSEQ_BAE_(reg, label)						\
 	"cmpld 10, %[" #reg "]\n\t"					\
 	"bge- %l[" #label "]\n\t"

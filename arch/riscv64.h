@@ -72,38 +72,28 @@
 #define RSEQ_LOAD_OR_SAVE(w, reg, at)	RSEQ_AMO_("or", w, reg, at)
 #define RSEQ_DEREF_ADD_SAVE(w, reg)	RSEQ_AMO_("add", w, reg, "(t5)")
 
-/* From the end down; in words of 8 if both ends are aligned to them. */
-#define RSEQ_COPY(dst, src, len)					\
-	"mv t4, %[" #len "]\n\t"					\
-	"or t5, %[" #dst "], %[" #src "]\n\t"				\
-	"or t5, t5, t4\n\t"						\
-	"andi t5, t5, 7\n\t"						\
-	"bnez t5, .Lrseq_copy1%=\n"					\
-	".Lrseq_copy8%=:\n\t"						\
-	"beqz t4, .Lrseq_copied%=\n\t"					\
-	"addi t4, t4, -8\n\t"						\
-	"add t5, %[" #src "], t4\n\t"					\
-	"ld t3, (t5)\n\t"						\
-	"add t5, %[" #dst "], t4\n\t"					\
-	"sd t3, (t5)\n\t"						\
-	"j .Lrseq_copy8%=\n"						\
-	".Lrseq_copy1%=:\n\t"						\
-	"beqz t4, .Lrseq_copied%=\n\t"					\
-	"addi t4, t4, -1\n\t"						\
-	"add t5, %[" #src "], t4\n\t"					\
-	"lb t3, (t5)\n\t"						\
-	"add t5, %[" #dst "], t4\n\t"					\
-	"sb t3, (t5)\n\t"						\
-	"j .Lrseq_copy1%=\n"						\
-	".Lrseq_copied%=:\n\t"
+/* t5 is the index, t4 an address, t3 the datum. */
+#define RSEQ_SET_(reg)		"mv t5, %[" #reg "]\n\t"
+#define RSEQ_MORE_(n)		"addi t5, t5, " #n "\n\t"
+#define RSEQ_LESS_(n, label)						\
+	"addi t5, t5, -" #n "\n\t"					\
+	"bltz t5, " label "\n\t"
+#define RSEQ_JUMP_(label)	"j " label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
+	"add t4, %[" #src "], t5\n\t"					\
+	"l" RSEQ_S##w##_ "t3, (t4)\n\t"					\
+	"add t4, %[" #dst "], t5\n\t"					\
+	"s" RSEQ_S##w##_ "t3, (t4)\n\t"
+#define RSEQ_S8_	"b "
+#define RSEQ_UNLESS_ALIGNED_(dst, src, label)				\
+	"or t4, %[" #dst "], %[" #src "]\n\t"				\
+	"or t4, t4, t5\n\t"						\
+	"andi t4, t4, 7\n\t"						\
+	"bnez t4, " label "\n\t"
 
 /* A stack in per-cpu memory: t4 its address, t5 its count, t3 an object. */
 #define RSEQ_STACK_CLOBBER_	"memory"
 #define RSEQ_COPY_IS_(base)	"mv t4, %[" #base "]\n\t"
-#define RSEQ_DEC_(label)						\
-	"addi t5, t5, -1\n\t"						\
-	"bltz t5, %l[" #label "]\n\t"
-#define RSEQ_INC_		"addi t5, t5, 1\n\t"
 #define RSEQ_BAE_(reg, label)	"bgeu t5, %[" #reg "], %l[" #label "]\n\t"
 #define RSEQ_TAKE_(place)						\
 	"slli t3, t5, 3\n\t"						\

@@ -81,31 +81,24 @@
 	"a" RSEQ_R##w##_ "%%r14, %[" #reg "]\n\t"			\
 	"st" RSEQ_W##w##_ "%%r14, 0(%%r1)\n\t"
 
-#define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \
-	"lgr %%r14, %[" #len "]\n"					\
-	".Lrseq_copy8%=:\n\t"						\
-	"aghi %%r14, -8\n\t"						\
-	"jl .Lrseq_copied8%=\n\t"					\
-	"lg %%r1, 0(%%r14,%[" #src "])\n\t"				\
-	"stg %%r1, 0(%%r14,%[" #dst "])\n\t"				\
-	"j .Lrseq_copy8%=\n"						\
-	".Lrseq_copied8%=:\n\t"						\
-	"aghi %%r14, 8\n"						\
-	".Lrseq_copy1%=:\n\t"						\
-	"aghi %%r14, -1\n\t"						\
-	"jl .Lrseq_copied1%=\n\t"					\
-	"llgc %%r1, 0(%%r14,%[" #src "])\n\t"				\
-	"stc %%r1, 0(%%r14,%[" #dst "])\n\t"				\
-	"j .Lrseq_copy1%=\n"						\
-	".Lrseq_copied1%=:\n\t"
+/* r1 is the index, r14 the datum. */
+#define RSEQ_SET_(reg)		"lgr %%r1, %[" #reg "]\n\t"
+#define RSEQ_MORE_(n)		"aghi %%r1, " #n "\n\t"
+#define RSEQ_LESS_(n, label)						\
+	"aghi %%r1, -" #n "\n\t"					\
+	"jgl " label "\n\t"
+#define RSEQ_JUMP_(label)	"j " label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
+	RSEQ_N##w##_ "%%r14, 0(%%r1,%[" #src "])\n\t"			\
+	RSEQ_ST##w##_ "%%r14, 0(%%r1,%[" #dst "])\n\t"
+#define RSEQ_N8_	"llgc "
+#define RSEQ_N64_	"lg "
+#define RSEQ_ST8_	"stc "
+#define RSEQ_ST64_	"stg "
 
 /* A stack in per-cpu memory: r1 its count, r4 an object or where that goes. */
 #define RSEQ_STACK_CLOBBER_	"r4"
 #define RSEQ_COPY_IS_(base)	"lghi %%r14, 0\n\t"
-#define RSEQ_DEC_(label)						\
-	"aghi %%r1, -1\n\t"						\
-	"jgl %l[" #label "]\n\t"
-#define RSEQ_INC_		"aghi %%r1, 1\n\t"
 #define RSEQ_BAE_(reg, label)						\
 	"clgr %%r1, %[" #reg "]\n\t"					\
 	"jgnl %l[" #label "]\n\t"

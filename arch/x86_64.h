@@ -14,7 +14,6 @@
 #define RSEQ_INT_(att, intel)	intel
 #define RSEQ_V(v)	("(%[" #v "])", "[%[" #v "]]")
 #define RSEQ_BEFORE_(v)	("-8(%[" #v "])", "[%[" #v "]-8]")
-#define RSEQ_AT_R11_(base)	("(%[" #base "],%%r11)", "[%[" #base "]+r11]")
 #define RSEQ_HERE_	("(%%r11)", "[r11]")
 
 /* %fs adds the thread pointer by itself: a line needs no base register. */
@@ -32,12 +31,18 @@
 #define RSEQ_GLOBAL_(name)						\
 	"mov{q}\t{" name "@GOTPCREL(%%rip), %0|%0, " name "@GOTPCREL[rip]}"
 
+#define RSEQ_S8_	"{b}\t"
 #define RSEQ_S32_	"{l}\t"
 #define RSEQ_S64_	"{q}\t"
+#define RSEQ_P8_	"BYTE PTR "
 #define RSEQ_P32_	"DWORD PTR "
 #define RSEQ_P64_	"QWORD PTR "
+/* scratch, and the place or a datum */
 #define RSEQ_R32_	("%%r10d", "r10d")
 #define RSEQ_R64_	("%%r10", "r10")
+#define RSEQ_D8_	("%%r11b", "r11b")
+#define RSEQ_D64_	("%%r11", "r11")
+#define RSEQ_IMM_(n)	("$" #n, #n)
 
 /* op src, dst: from memory, to memory, between registers and values */
 #define RSEQ_FROM_(op, w, at, reg)	op RSEQ_S##w##_ "{" RSEQ_ATT_ at ", " \
@@ -89,7 +94,7 @@
 	RSEQ_SIGNED_(RSEQ_AREA_AT_(cpu_id, "-2"))
 #define RSEQ_SHIFTED_mm_cid_						\
 	RSEQ_SIGNED_(RSEQ_AREA_AT_(mm_cid, ""))				\
-	"shl{q}\t{$16, %%r11|r11, 16}\n\t"
+	RSEQ_BY_("shl", 64, RSEQ_IMM_(16), RSEQ_D64_)
 #define RSEQ_SIGNED_(at)						\
 	"{movslq\t" RSEQ_ATT_ at ", %%r11|"				\
 	"movsxd\tr11, DWORD PTR " RSEQ_INT_ at "}\n\t"
@@ -101,7 +106,7 @@
  */
 #define RSEQ_PERCPU_(index, base, label)				\
 	RSEQ_SHIFTED_##index##_						\
-	RSEQ_BY_("add", 64, RSEQ_OPERAND_(base), ("%%r11", "r11"))	\
+	RSEQ_BY_("add", 64, RSEQ_OPERAND_(base), RSEQ_D64_)		\
 	"jc\t%l[" #label "]\n\t"
 
 #define RSEQ_UNWIND_(X)	X(16, 7, 0)
@@ -130,34 +135,21 @@
 #define RSEQ_DEREF_ADD_SAVE(w, x)					\
 	RSEQ_TO_("add", w, RSEQ_OPERAND_(x), RSEQ_WORD_AT_R10_)
 
-#define RSEQ_COPY(dst, src, len)	/* from the end down, 8 and 1 */ \
-	"mov{q}\t{%[" #len "], %%r11|r11, %[" #len "]}\n"		\
-	".Lrseq_copy8%=:\n\t"						\
-	"sub{q}\t{$8, %%r11|r11, 8}\n\t"				\
-	"jb\t.Lrseq_copied8%=\n\t"					\
-	RSEQ_FROM_("mov", 64, RSEQ_AT_R11_(src), RSEQ_R64_)		\
-	RSEQ_TO_("mov", 64, RSEQ_R64_, RSEQ_AT_R11_(dst))		\
-	"jmp\t.Lrseq_copy8%=\n"						\
-	".Lrseq_copied8%=:\n\t"						\
-	"add{q}\t{$8, %%r11|r11, 8}\n"					\
-	".Lrseq_copy1%=:\n\t"						\
-	"sub{q}\t{$1, %%r11|r11, 1}\n\t"				\
-	"jb\t.Lrseq_copied1%=\n\t"					\
-	"mov{b}\t{" RSEQ_ATT_ RSEQ_AT_R11_(src) ", %%r10b|"		\
-		"r10b, BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(src) "}\n\t"	\
-	"mov{b}\t{%%r10b, " RSEQ_ATT_ RSEQ_AT_R11_(dst) "|"		\
-		"BYTE PTR " RSEQ_INT_ RSEQ_AT_R11_(dst) ", r10b}\n\t"	\
-	"jmp\t.Lrseq_copy1%=\n"						\
-	".Lrseq_copied1%=:\n\t"
+/* r10 is the index, r11 the datum. */
+#define RSEQ_SET_(x)	RSEQ_BY_("mov", 64, RSEQ_OPERAND_(x), RSEQ_R64_)
+#define RSEQ_MORE_(n)	RSEQ_BY_("add", 64, RSEQ_IMM_(n), RSEQ_R64_)
+#define RSEQ_LESS_(n, label)						\
+	RSEQ_BY_("sub", 64, RSEQ_IMM_(n), RSEQ_R64_) "js\t" label "\n\t"
+#define RSEQ_JUMP_(label)	"jmp\t" label "\n\t"
+#define RSEQ_MOVE_(w, dst, src)						\
+	RSEQ_FROM_("mov", w, RSEQ_INDEXED_(src), RSEQ_D##w##_)		\
+	RSEQ_TO_("mov", w, RSEQ_D##w##_, RSEQ_INDEXED_(dst))
+#define RSEQ_INDEXED_(x)	("(%[" #x "],%%r10)", "[%[" #x "]+r10]")
 
 /* A stack in per-cpu memory: r11 its address, r10 its count, rcx an object. */
 #define RSEQ_STACK_CLOBBER_	"rcx"
-#define RSEQ_COPY_IS_(base)						\
-	"mov{q}\t{%[" #base "], %%r11|r11, %[" #base "]}\n\t"
+#define RSEQ_COPY_IS_(x)	RSEQ_BY_("mov", 64, RSEQ_OPERAND_(x), RSEQ_D64_)
 #define RSEQ_SLOT_		("8(%%r11,%%r10,8)", "[r11+r10*8+8]")
-#define RSEQ_DEC_(label)	"sub{q}\t{$1, %%r10|r10, 1}\n\t"	\
-	"js\t%l[" #label "]\n\t"
-#define RSEQ_INC_		"add{q}\t{$1, %%r10|r10, 1}\n\t"
 #define RSEQ_BAE_(reg, label)	RSEQ_CMP_(64, reg) "jae\t%l[" #label "]\n\t"
 #define RSEQ_TAKE_(place)						\
 	RSEQ_FROM_("mov", 64, RSEQ_SLOT_, ("%%rcx", "rcx"))		\

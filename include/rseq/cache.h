@@ -86,7 +86,7 @@ RSEQ_FRAME_(rseq_cache_pop_, this_cpu, (uintptr_t *v, uintptr_t *object),
 		__atomic_load_n(v, __ATOMIC_RELAXED)) <= 0),
 	(void)0, RSEQ_STACK_CLOBBER_,
 	RSEQ_THEN(RSEQ_FIND_HERE_(v) RSEQ_LOAD_(RSEQ_POINTER_, RSEQ_HERE_))
-	RSEQ_EXIT_(different) RSEQ_THEN(RSEQ_DEC_(different))
+	RSEQ_EXIT_(different) RSEQ_THEN(RSEQ_LESS_(1, "%l[different]"))
 	RSEQ_THEN(RSEQ_TAKE_(RSEQ_V(object)))
 	RSEQ_COMMIT(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_HERE_)),
 	RSEQ_DIFFERENT_LABEL_, RSEQ_DIFFERENT_RESULT_,
@@ -101,7 +101,7 @@ RSEQ_FRAME_(rseq_cache_push_, this_cpu,
 	RSEQ_THEN(RSEQ_FIND_HERE_(v) RSEQ_LOAD_(RSEQ_POINTER_, RSEQ_HERE_))
 	RSEQ_EXIT_(different) RSEQ_THEN(RSEQ_BAE_(capacity, different))
 	RSEQ_THEN(RSEQ_PUT_IN_(object))
-	RSEQ_THEN(RSEQ_INC_)
+	RSEQ_THEN(RSEQ_MORE_(1))
 	RSEQ_COMMIT(RSEQ_SAVE_(RSEQ_POINTER_, RSEQ_HERE_)),
 	RSEQ_DIFFERENT_LABEL_, RSEQ_DIFFERENT_RESULT_,
 	RSEQ_PLACE(v), RSEQ_INPUT_(capacity, RSEQ_VALUE_, capacity),

@@ -48,10 +48,18 @@
  *
  *	RSEQ_COPY_IS_(base)		from here on RSEQ_HERE_ is base
  *	RSEQ_BEFORE_(v)			the place of the word before v
- *	RSEQ_DEC_(label), RSEQ_INC_	--scratch, goto label if negative; ++
  *	RSEQ_BAE_(reg, label)		if (scratch >= reg) goto label, unsigned
  *	RSEQ_TAKE_(place)		*place = HERE[1 + scratch]
  *	RSEQ_PUT_IN_(reg)		HERE[1 + scratch] = reg
+ *
+ *	RSEQ_SET_(reg)			scratch = reg
+ *	RSEQ_MORE_(n)			scratch += n
+ *	RSEQ_LESS_(n, "label")		scratch -= n, goto label if negative
+ *	RSEQ_JUMP_("label")		goto label
+ *	RSEQ_MOVE_(w, dst, src)		w bits, 8 or a word:
+ *					dst[scratch] = src[scratch]
+ *	RSEQ_UNLESS_ALIGNED_(dst, src, "label")	where words have to be aligned:
+ *					goto label unless dst, src, scratch are
  *
  * where index is a field of the area, cpu_id or mm_cid, and RSEQ_AREA_(field),
  * RSEQ_WORD64_(), RSEQ_CLOBBERS_, and RSEQ_VALUE_, the constraint of a reg that
@@ -203,6 +211,27 @@
 	RSEQ_LOAD(w, place) RSEQ_AND(w, reg) RSEQ_SAVE(w, place)
 #define RSEQ_LOAD_OR_SAVE(w, reg, place)				\
 	RSEQ_LOAD(w, place) RSEQ_OR(w, reg) RSEQ_SAVE(w, place)
+#endif
+#if __SIZEOF_POINTER__ == 8
+#define RSEQ_COPY_WORDS_(dst, src)					\
+	RSEQ_COPY_BY_(8, 64, dst, src) RSEQ_MORE_(8)
+#else
+#define RSEQ_COPY_WORDS_(dst, src)					\
+	RSEQ_COPY_BY_(4, 32, dst, src) RSEQ_MORE_(4)
+#endif
+#define RSEQ_COPY_BY_(n, w, dst, src)	/* from the end down */		\
+	".Lrseq_copy" #w "%=:\n\t"					\
+	RSEQ_LESS_(n, ".Lrseq_copied" #w "%=")				\
+	RSEQ_MOVE_(w, dst, src)						\
+	RSEQ_JUMP_(".Lrseq_copy" #w "%=")				\
+	".Lrseq_copied" #w "%=:\n\t"
+#define RSEQ_COPY(dst, src, len)					\
+	RSEQ_SET_(len)							\
+	RSEQ_UNLESS_ALIGNED_(dst, src, ".Lrseq_copy8%=")		\
+	RSEQ_COPY_WORDS_(dst, src)					\
+	RSEQ_COPY_BY_(1, 8, dst, src)
+#ifndef RSEQ_UNLESS_ALIGNED_
+#define RSEQ_UNLESS_ALIGNED_(dst, src, label)
 #endif
 #ifndef RSEQ_STORE_RELEASE
 #define RSEQ_STORE_RELEASE(w, reg, place)				\
