@@ -36,7 +36,7 @@ static void committed(void)
 {
 	int restarted = 0;
 
-	for (int i = 0; i < TRIES; ++i) {
+	for (int i = 1; i <= TRIES; ++i) {	/* value is 0 before */
 		const uint32_t event = rseq_event();
 		const enum rseq_result r = rseq_store_undisturbed(event, &value, i);
 		restarted += r == RSEQ_RESTARTED;
