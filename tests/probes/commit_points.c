@@ -118,8 +118,8 @@ static void try_point(const struct commit *c, const struct descriptor *d,
 
 	++points;
 	if (!traps) {
-		printf("unreached: %s at +%#lx\n", c->name,
-		       (unsigned long)(at - d->start));
+		printf("unreached: %s at +%#lx, first %d, stored %d\n", c->name,
+		       (unsigned long)(at - d->start), first, stored);
 		++unreached;
 		at_odds = 0;
 		return;

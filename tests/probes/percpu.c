@@ -364,7 +364,8 @@ static int large(void)
 	printf("limit=%u\nspace=%ld\nused=%ld\n", rseq_cpu_limit(),
 	       kilobytes("VmSize:") - space, kilobytes("VmRSS:") - used);
 	EXPECT(rseq_percpu_free(p) == 0);
-	printf("used_after=%ld\n", kilobytes("VmRSS:") - used);
+	printf("used_after=%ld\npage=%d\n", kilobytes("VmRSS:") - used,
+	       getpagesize() / 1024);
 	return 0;
 }
 

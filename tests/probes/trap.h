@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
@@ -190,10 +191,35 @@ static const struct descriptor *trapped_in;
 static uintptr_t result_at, result_was;
 static size_t result_width;
 
+#ifdef __powerpc64__
+/* gcc's does nothing there.  Where pages have 64 KiB, QEMU 10.0 may go on with
+   what it has run from the page before Linux copied it; until this cpu has had
+   another address space. */
+static inline void clear_cache(char *at)
+{
+	__asm__ volatile("dcbst 0, %0; sync; icbi 0, %0; sync; isync"
+			 : : "r"(at) : "memory");
+	if (getpagesize() > 4096) {
+		const pid_t child = vfork();
+
+		if (child == 0) {
+			execl("/bin/true", "true", (char *)NULL);
+			_exit(1);
+		}
+		waitpid(child, NULL, 0);
+	}
+}
+#else
+static inline void clear_cache(char *at)
+{
+	__builtin___clear_cache(at, at + TRAP_SIZE);
+}
+#endif
+
 static inline void write_code(const void *code)
 {
 	memcpy(trapped_at, code, TRAP_SIZE);
-	__builtin___clear_cache(trapped_at, trapped_at + TRAP_SIZE);
+	clear_cache(trapped_at);
 }
 
 int main(int argc, char **argv);
