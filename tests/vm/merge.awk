@@ -2,7 +2,8 @@
 # heading=HEADING awk -f merge.awk CELLS ROWS REPORT: the report, with these
 # rows in its table of that heading, in place of all that the same machines had
 # there; in the order of the cells, what is no cell behind them.  A table that
-# is not there yet comes before that of many cpus.
+# is not there yet comes before that of many cpus.  Where this is what a machine
+# runs by itself, its rows of what it ran so before go.
 
 BEGIN {
 	FS = " *[|] *"
@@ -18,8 +19,11 @@ function known(machine) {
 }
 
 FILENAME == ARGV[1] {
-	if (split($0, field, "\t") > 1 && !/^#/)
+	if (split($0, field, "\t") > 1 && !/^#/) {
 		known(field[1])
+		by_itself[field[1]] = "## Tests: `" field[5] "`"
+		a_set[by_itself[field[1]]] = 1
+	}
 	next
 }
 FILENAME != report {
@@ -46,6 +50,9 @@ FNR == 1 {
 	for (i = 1; i <= places; i++)
 		fresh[name[i]] = rows[name[i]] != ""
 }
+/^## / { table = $0 }
+/^\|/ && table in a_set && table != heading && fresh[$2] &&
+	heading == by_itself[$2] { next }
 /^\|/ && here && ++lines > 2 {
 	known($2)
 	if (!fresh[$2])
