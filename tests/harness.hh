@@ -224,10 +224,9 @@ const isa &isa_named(const std::string &name);
 fs::path emulated_probe(const isa &to, const std::string &name,
 			const strings &flags);
 
-/* What has x86-64's gcc compile for i386, and whether a libc is there. */
+/* What has x86-64's gcc compile for i386. */
 strings i386_flags();
-bool have_i386_libc();
-/* Skipped without. */
+/* Skipped if there is no libc for that. */
 class I386Test : public testing::Test {
 protected:
 	void SetUp() override;

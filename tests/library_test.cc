@@ -108,12 +108,12 @@ TEST_P(Library, ExportsExactlyTheMap)
 
 /* ---- x86 with pointers of 4 bytes ---- */
 
+using LibraryOfI386 = I386Test;
+
 /* i386's sections run under this kernel, too; and where glibc is told not to
    register, everything falls back. */
-TEST(ThirtyTwoBits, CountAndCommitWithSectionsAndWithout)
+TEST_F(LibraryOfI386, CountsAndCommitsWithSectionsAndWithout)
 {
-	if (!have_i386_libc())
-		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 	for (const char *registered : {"1", "0"}) {
 		const strings env = {
 			std::string("GLIBC_TUNABLES=glibc.pthread.rseq=") +

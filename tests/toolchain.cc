@@ -314,14 +314,9 @@ strings i386_flags()
 	return {"-m32", "-idirafter", "/usr/include/x86_64-linux-gnu"};
 }
 
-bool have_i386_libc()
-{
-	return fs::exists("/usr/lib32/crt1.o");
-}
-
 void I386Test::SetUp()
 {
-	if (!have_i386_libc())
+	if (!fs::exists("/usr/lib32/crt1.o"))
 		GTEST_SKIP() << "no 32-bit libc: libc6-dev-i386";
 }
 
